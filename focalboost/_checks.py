@@ -1,0 +1,55 @@
+"""Checks of arguments: each message names the argument, the rule and the value."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+def as_rows(name: str, values: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Return an array of no or one dimension; a column of shape (n, 1) is taken as (n,)."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{name} must be numeric, got dtype {array.dtype}.")
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim > 1:
+        raise ValueError(f"{name} must have shape (n,) or (n, 1), got {array.shape}.")
+    return array
+
+
+def broadcast(name: str, values: npt.ArrayLike, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """Return rows of the shape of the raw scores, from as many values or from one."""
+    array = as_rows(name, values)
+    if array.ndim and array.shape != shape:
+        raise ValueError(
+            f"{name} must have the shape of raw_prediction, {shape}, got {array.shape}."
+        )
+    return np.broadcast_to(array, shape)
+
+
+def check_probabilities(name: str, values: npt.NDArray[Any]) -> None:
+    # Two reductions and no temporary; a NaN fails both comparisons.
+    if values.size and not (values.min() >= 0 and values.max() <= 1):
+        wrong = values[~((values >= 0) & (values <= 1))]
+        raise ValueError(f"{name} must lie in [0, 1], got {wrong.flat[0]}.")
+
+
+def check_weights(sample_weight: npt.NDArray[Any]) -> None:
+    if sample_weight.size and not (sample_weight.min() >= 0 and sample_weight.max() < np.inf):
+        wrong = sample_weight[~((sample_weight >= 0) & (sample_weight < np.inf))]
+        raise ValueError(f"sample_weight must be finite and >= 0, got {wrong.flat[0]}.")
+
+
+def check_real(name: str, value: object, rule: str, holds: Callable[[float], bool]) -> float:
+    if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a real number {rule}, got {value!r}.")
+    number = float(value)
+    if not (math.isfinite(number) and holds(number)):
+        raise ValueError(f"{name} must be {rule}, got {value!r}.")
+    return number

@@ -1,0 +1,164 @@
+"""What a booster's file needs of a loss and of its rows, and nothing of any booster."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from focalboost._checks import as_rows, check_probabilities, check_weights
+
+Array = npt.NDArray[Any]
+
+
+class Loss(Protocol):
+    """The contract of a binary loss: `FocalLoss` has it, and so have scikit-learn's losses.
+
+    Beside the mean loss it needs ``gradient_curvature`` or, failing that, ``gradient_hessian``,
+    and ``init_score`` or ``fit_intercept_only``.
+    """
+
+    def __call__(
+        self, y_true: Array, raw_prediction: Array, sample_weight: Array | None = None
+    ) -> float: ...
+
+
+def check_loss(loss: object) -> None:
+    """Raise a TypeError that says what the loss lacks."""
+    if isinstance(loss, type):
+        raise TypeError(f"loss must be an instance, got the class {loss.__name__}.")
+    for names in (
+        ("__call__",),
+        ("gradient_curvature", "gradient_hessian"),
+        ("init_score", "fit_intercept_only"),
+    ):
+        if not any(callable(getattr(loss, name, None)) for name in names):
+            raise TypeError(f"loss must have a method {' or '.join(names)}, got {loss!r}.")
+
+
+def loss_name(loss: Loss) -> str:
+    """Return the name of the loss in a booster's history: FocalLoss is focal_loss."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(loss).__name__).lower()
+
+
+def labels_and_weights(data: Any) -> tuple[Array, Array | None]:
+    """Return what a LightGBM Dataset or XGBoost DMatrix holds, in single precision as it does."""
+    weight = data.get_weight()
+    labels = np.asarray(data.get_label(), dtype=np.float32)
+    # LightGBM has None where no weights were set, XGBoost an empty array.
+    weights = None if weight is None or len(weight) == 0 else np.asarray(weight, dtype=np.float32)
+    return labels, weights
+
+
+def rows(first: Any, second: Any, sample_weight: Array | None) -> tuple[Array, Array, Array | None]:
+    """Return labels, raw scores and weights from either form of a booster's call.
+
+    Native training calls ``f(raw_prediction, data)``, the scikit-learn classes call
+    ``f(y_true, raw_prediction, sample_weight)``.
+    """
+    if hasattr(second, "get_label"):
+        return check_rows(*labels_and_weights(second), raw_prediction=first)
+    return check_rows(first, sample_weight, raw_prediction=second)
+
+
+def check_rows(
+    y_true: Any, sample_weight: Any, raw_prediction: Any
+) -> tuple[Array, Array, Array | None]:
+    """Check the rows of one call and give them one precision, that of the raw scores."""
+    z = np.ascontiguousarray(raw_prediction)
+    if z.ndim != 1:
+        raise ValueError(
+            "raw_prediction must have shape (n,) for a binary loss, one score a row, "
+            f"got {z.shape}: is num_class set?"
+        )
+    if not np.all(np.isfinite(z)):
+        raise ValueError(f"raw_prediction must be finite, got {z[~np.isfinite(z)][0]}.")
+    y = as_rows("y_true", y_true)
+    if y.shape != z.shape:
+        raise ValueError(f"y_true must have the shape of raw_prediction, {z.shape}, got {y.shape}.")
+    check_probabilities("y_true", y)
+    y = np.ascontiguousarray(y, dtype=z.dtype)
+    if sample_weight is None:
+        return y, z, None
+    w = as_rows("sample_weight", sample_weight)
+    if w.shape != z.shape:
+        raise ValueError(
+            f"sample_weight must have the shape of raw_prediction, {z.shape}, got {w.shape}."
+        )
+    check_weights(w)
+    return y, z, np.ascontiguousarray(w, dtype=z.dtype)
+
+
+def derivatives_of(loss: Any) -> Callable[..., tuple[Array, Array]]:
+    """Return the loss's method that a booster gets its derivatives from."""
+    derivatives = getattr(loss, "gradient_curvature", None) or loss.gradient_hessian
+    return cast(Callable[..., tuple[Array, Array]], derivatives)
+
+
+def checked(
+    derivatives: Callable[..., tuple[Array, Array]],
+    y_true: Array,
+    raw_prediction: Array,
+    sample_weight: Array | None,
+) -> tuple[Array, Array]:
+    """Return gradient and curvature; a NaN among them would end the learning without a word."""
+    gradient, curvature = derivatives(y_true, raw_prediction, sample_weight)
+    for name, values in (("gradient", gradient), ("curvature", curvature)):
+        if np.shape(values) != raw_prediction.shape:
+            raise ValueError(
+                f"loss must give a {name} of shape {raw_prediction.shape}, got {np.shape(values)}."
+            )
+        if not np.all(np.isfinite(values)):
+            raise ValueError(f"loss must give a finite {name}, got NaN or inf.")
+    return gradient, curvature
+
+
+def start_score(loss: Any, y_true: Any, sample_weight: Any) -> float:
+    """Return the loss's best constant for a training set."""
+    # Double precision: scikit-learn's losses compute in that of the labels.
+    y = as_rows("y_true", y_true).astype(np.float64)
+    if y.size == 0:
+        raise ValueError("y_true must hold at least one row, got 0.")
+    check_probabilities("y_true", y)
+    best = getattr(loss, "init_score", None) or loss.fit_intercept_only
+    w = None
+    if sample_weight is not None:
+        w = as_rows("sample_weight", sample_weight).astype(np.float64)
+    return float(best(y_true=y, sample_weight=w))
+
+
+def refuse_options(
+    params: Mapping[str, Any], refused: Mapping[tuple[str, ...], tuple[tuple[Any, ...], str]]
+) -> None:
+    """Raise where a parameter is set that a Python objective would silently disable.
+
+    ``refused`` maps the names of a parameter to the values that change nothing and to what to do
+    instead of any other.
+    """
+    for names, (harmless, remedy) in refused.items():
+        for name in names:
+            if name in params and params[name] not in harmless:
+                raise ValueError(
+                    f"{name} must be left out of params or be {harmless[0]!r}, "
+                    f"got {params[name]!r}: {remedy}"
+                )
+
+
+@dataclass(frozen=True)
+class Objective:
+    """Gradient and curvature of a loss, as LightGBM and XGBoost call for them."""
+
+    loss: Any
+
+    def __post_init__(self) -> None:
+        check_loss(self.loss)
+
+    # LGBMClassifier counts these parameters and passes weights to the third, XGBClassifier looks
+    # for the name sample_weight; native training passes two.
+    def __call__(self, first: Any, second: Any, sample_weight: Any = None) -> tuple[Array, Array]:
+        y, z, w = rows(first, second, sample_weight)
+        return checked(derivatives_of(self.loss), y, z, w)

@@ -1,0 +1,347 @@
+"""Focal loss in CatBoost: objective, metric, and a train that returns a sealed model."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import catboost as cb
+import numpy as np
+
+from focalboost import _contract
+from focalboost._checks import as_rows
+from focalboost._contract import Array, Loss
+
+__all__ = ["metric", "objective", "train"]
+
+_ALPHA = "give the loss alpha = w / (1 + w) for a positive weight of w, or the Pool weights."
+_REFUSED: dict[tuple[str, ...], tuple[tuple[Any, ...], str]] = {
+    ("loss_function", "objective"): (("Logloss", None), "the objective is loss=."),
+    ("scale_pos_weight",): ((1, None), _ALPHA),
+    # CatBoost would apply them, but the start score would not know.
+    ("class_weights",): ((None,), _ALPHA),
+    ("auto_class_weights",): ((None, "None"), _ALPHA),
+    ("boost_from_average",): ((False, None), "training starts at the loss's own optimum."),
+    ("classes_count",): ((2, None), "the loss is binary."),
+    ("class_names",): ((None, [0, 1]), "labels are numbers in [0, 1]."),
+    ("model_shrink_rate",): ((0, None), "CatBoost does not shrink from a start score."),
+}
+# Below this the numpy path costs a fraction of a second a hundred trees.
+_SMALL = 20_000
+
+
+@dataclass(frozen=True)
+class _Objective:
+    """Derivatives as CatBoost calls for them: in batches of up to 1,000 rows, from its threads."""
+
+    loss: Any
+
+    # CatBoost must not try to compile the method from its source.
+    no_jit = True
+
+    def __post_init__(self) -> None:
+        _contract.check_loss(self.loss)
+
+    def __deepcopy__(self, memo: Any) -> _Objective:
+        # scikit-learn's clone compares CatBoost's copied parameters by identity.
+        return self
+
+    def calc_ders_range(self, approxes: Any, targets: Any, weights: Any) -> Array:
+        y, z, w = _contract.check_rows(targets, weights, raw_prediction=approxes)
+        # CatBoost maximises: its derivatives have the other sign. It wants a new (n, 2) array.
+        ders = np.column_stack(_contract.checked(_derivatives_of(self.loss), y, z, w))
+        ders *= -1.0
+        return ders
+
+
+@dataclass(frozen=True)
+class MeanLoss:
+    """Weighted mean loss as CatBoost calls for it, which takes its name from this class."""
+
+    loss: Any
+
+    no_jit = True
+
+    def __post_init__(self) -> None:
+        _contract.check_loss(self.loss)
+
+    def __deepcopy__(self, memo: Any) -> MeanLoss:
+        return self
+
+    def is_max_optimal(self) -> bool:
+        return False
+
+    def evaluate(self, approxes: Any, target: Any, weight: Any) -> tuple[float, float]:
+        if len(approxes) != 1:
+            raise ValueError(
+                f"raw_prediction must have one score a row, got {len(approxes)}: "
+                "is the model multiclass?"
+            )
+        y, z, w = _contract.check_rows(target, weight, raw_prediction=approxes[0])
+        total = float(len(y) if w is None else np.sum(w))
+        return (float(self.loss(y, z, w)) * total if total else 0.0), total
+
+    def get_final_error(self, error: float, weight: float) -> float:
+        return error / weight
+
+
+def objective(loss: Loss) -> _Objective:
+    """Return the loss as an objective for CatBoost.
+
+    The object goes into ``loss_function`` of `catboost.train`, `catboost.cv`, `catboost.CatBoost`
+    and ``CatBoostClassifier``, beside an ``eval_metric``, which CatBoost asks for then. It applies
+    sample weights, and raises where a label is outside [0, 1] or a raw score is not finite.
+
+    CatBoost does not know the start score of a Python objective: `train` sets it and stores it in
+    the model. Where you train by other means, set it as ``baseline`` of training and validation
+    Pools, and add it to the fitted model by ``model.set_scale_and_bias(1, init_score)``.
+
+    CatBoost calls for derivatives in batches of up to 1,000 rows. With numba installed
+    (``pip install "focalboost[fast]"``) they are computed by a compiled loop; without it by numpy,
+    and training takes about one and a half times as long.
+
+    Parameters
+    ----------
+    loss : FocalLoss or another binary loss
+        Any object with ``gradient_curvature`` or ``gradient_hessian``, ``init_score`` or
+        ``fit_intercept_only``, and a weighted mean as its call. scikit-learn's losses qualify.
+
+    Returns
+    -------
+    object
+        It pickles, and equals the objective of an equal loss.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from catboost import CatBoostClassifier
+    >>> import focalboost.catboost
+    >>> from focalboost import FocalLoss
+    >>> X, y = np.arange(100.0)[:, np.newaxis], np.arange(100) >= 90
+    >>> loss = FocalLoss(gamma=2.0)
+    >>> model = CatBoostClassifier(
+    ...     loss_function=focalboost.catboost.objective(loss),
+    ...     eval_metric=focalboost.catboost.metric(loss),
+    ...     class_names=[0, 1], iterations=20, verbose=0, allow_writing_files=False)
+    >>> model = model.fit(X, y.astype(int), baseline=np.full(100, loss.init_score(y)))
+    >>> model.set_scale_and_bias(1, loss.init_score(y))
+    >>> bool(model.predict(X[-1:], prediction_type="RawFormulaVal")[0] > loss.init_score(y))
+    True
+    """
+    return _Objective(loss)
+
+
+def metric(loss: Loss) -> MeanLoss:
+    """Return the weighted mean loss as an evaluation metric for CatBoost.
+
+    The object goes into ``eval_metric``, beside an `objective`.
+
+    Parameters
+    ----------
+    loss : FocalLoss or another binary loss
+        See `objective`.
+
+    Returns
+    -------
+    object
+        Its name in the history is that of its class, ``MeanLoss``.
+
+    Examples
+    --------
+    >>> from focalboost import FocalLoss
+    >>> import focalboost.catboost
+    >>> focalboost.catboost.metric(FocalLoss(gamma=0.0)).evaluate([[0.0, 0.0]], [0, 1], None)
+    (1.3862943611198906, 2.0)
+    """
+    return MeanLoss(loss)
+
+
+def train(
+    pool: Any = None,
+    params: dict[str, Any] | None = None,
+    dtrain: Any = None,
+    logging_level: str | None = None,
+    verbose: bool | int | None = None,
+    iterations: int | None = None,
+    num_boost_round: int | None = None,
+    evals: Any = None,
+    eval_set: Any = None,
+    plot: bool | None = None,
+    plot_file: Any = None,
+    verbose_eval: bool | int | None = None,
+    metric_period: int | None = None,
+    early_stopping_rounds: int | None = None,
+    save_snapshot: bool | None = None,
+    snapshot_file: Any = None,
+    snapshot_interval: int | None = None,
+    init_model: Any = None,
+    log_cout: Any = None,
+    log_cerr: Any = None,
+    *,
+    loss: Loss,
+) -> cb.CatBoost:
+    """Train a CatBoost model with the loss; everything else is as in `catboost.train`.
+
+    Training starts at the loss's optimal constant, on training and validation data, and early
+    stopping is on the weighted mean loss unless ``eval_metric`` says otherwise. The start score is
+    stored in the model that comes back: ``predict(X, prediction_type="Probability")`` is the
+    sigmoid of the raw score, also after it is saved and loaded where focalboost is not installed.
+    With focal loss that is a score, not a probability: ``loss.inverse_link(model.predict(X,
+    prediction_type="RawFormulaVal"))`` is the probability.
+
+    CatBoost sets a learning rate to suit the data only for its own losses; for others it is .03
+    unless you set it.
+
+    Parameters
+    ----------
+    pool : catboost.Pool or tuple (X, y)
+        Labels in [0, 1]; it must have no ``baseline`` of its own, and has none afterwards.
+    params : dict
+        CatBoost's parameters. ``loss_function`` may be left out or be "Logloss". Parameters that
+        would act only with CatBoost's own loss, or behind the start score's back, are refused, such
+        as ``scale_pos_weight`` and ``auto_class_weights``. ``class_names`` is [0, 1] where every
+        label is 0 or 1.
+    dtrain, logging_level, verbose, iterations, num_boost_round, evals, eval_set, plot, plot_file, \
+    verbose_eval, metric_period, early_stopping_rounds, save_snapshot, snapshot_file, \
+    snapshot_interval, log_cout, log_cerr
+        As in `catboost.train`.
+    init_model : catboost.CatBoost or path, optional
+        A model from this function to continue; it keeps its start score.
+    loss : FocalLoss or another binary loss
+        See `objective`.
+
+    Returns
+    -------
+    catboost.CatBoost
+
+    Raises
+    ------
+    ValueError
+        If a label, raw score or parameter is not as said above.
+
+    Warns
+    -----
+    UserWarning
+        If numba is not installed, with which training on these data would be faster.
+
+    Examples
+    --------
+    >>> import catboost, numpy as np
+    >>> import focalboost.catboost
+    >>> from focalboost import FocalLoss
+    >>> X, y = np.arange(100.0)[:, np.newaxis], np.arange(100) >= 90
+    >>> loss = FocalLoss(gamma=2.0)
+    >>> model = focalboost.catboost.train(
+    ...     catboost.Pool(X, y.astype(int)),
+    ...     {"iterations": 50, "learning_rate": 0.3, "verbose": 0, "allow_writing_files": False},
+    ...     loss=loss)
+    >>> proba = loss.inverse_link(model.predict(X, prediction_type="RawFormulaVal"))
+    >>> bool(proba[:85].max() < 0.05) and bool(proba[-5:].min() > 0.8)
+    True
+    """
+    _contract.check_loss(loss)
+    params = dict(params or {})
+    _contract.refuse_options(params, _REFUSED)
+    pool = _one_of("pool", pool, "dtrain", dtrain)
+    if pool is None:
+        raise ValueError("pool must be a catboost.Pool or a tuple (X, y), got None.")
+    pool = _as_pool(pool)
+    eval_set = _one_of("eval_set", eval_set, "evals", evals) or []
+    eval_pools = [_as_pool(e) for e in (eval_set if isinstance(eval_set, list) else [eval_set])]
+    pools = list({id(p): p for p in [pool, *eval_pools]}.values())
+    for p in pools:
+        if np.size(p.get_baseline()):
+            raise ValueError(
+                "baseline must not be set on pool or eval_set: train starts at the loss's optimum "
+                "and stores it in the model, which cannot hold a score a row. "
+                "For scores of your own use catboost.train with objective(loss)."
+            )
+    labels = as_rows("y_true", pool.get_label())
+    start = _contract.start_score(loss, labels, pool.get_weight() or None)
+    if init_model is not None:
+        start = _start_score(init_model)
+    # CatBoost keeps a baseline in single precision.
+    start = float(np.float32(start))
+    _try(loss, pool.num_row())
+
+    for name in _REFUSED:
+        params = {key: value for key, value in params.items() if key not in name}
+    params["loss_function"] = objective(loss)
+    params.setdefault("eval_metric", metric(loss))
+    if np.all((labels == 0) | (labels == 1)):
+        # Without them predict would have no labels to give where eval_metric is a Python object.
+        params["class_names"] = [0, 1]
+    try:
+        # A model to continue brings its own start score, and CatBoost takes no baseline then.
+        for p in pools if init_model is None else []:
+            p.set_baseline(np.full((p.num_row(), 1), start))
+        model = cb.train(
+            pool,
+            params,
+            logging_level=logging_level,
+            verbose=verbose,
+            iterations=iterations if num_boost_round is None else num_boost_round,
+            eval_set=eval_pools or None,
+            plot=plot,
+            plot_file=plot_file,
+            verbose_eval=verbose_eval,
+            metric_period=metric_period,
+            early_stopping_rounds=early_stopping_rounds,
+            save_snapshot=save_snapshot,
+            snapshot_file=snapshot_file,
+            snapshot_interval=snapshot_interval,
+            init_model=init_model,
+            log_cout=log_cout,
+            log_cerr=log_cerr,
+        )
+    except cb.CatBoostError as error:
+        # CatBoost wraps what a callback raises in its own error, as text.
+        message = re.search(r"^ValueError: (.*)", str(error), flags=re.MULTILINE)
+        if message is None:
+            raise
+        raise ValueError(message[1]) from error
+    finally:
+        for p in pools:
+            p.set_baseline(np.empty((p.num_row(), 0)))
+    # A continued model keeps it or loses it, as CatBoost goes on from the file or from memory.
+    model.set_scale_and_bias(1.0, start)
+    return model
+
+
+def _one_of(name: str, value: Any, synonym: str, other: Any) -> Any:
+    if value is not None and other is not None:
+        raise ValueError(f"{name} and {synonym} must not both be given: they are synonyms.")
+    return other if value is None else value
+
+
+def _as_pool(data: Any) -> cb.Pool:
+    return data if isinstance(data, cb.Pool) else cb.Pool(*data)
+
+
+def _start_score(init_model: Any) -> float:
+    model = init_model if isinstance(init_model, cb.CatBoost) else cb.CatBoost()
+    if model is not init_model:
+        model.load_model(init_model)
+    scale, bias = model.get_scale_and_bias()
+    if scale != 1:
+        raise ValueError(f"init_model must have scale 1, got {scale}.")
+    return float(bias)
+
+
+def _derivatives_of(loss: Any) -> Any:
+    compiled = getattr(loss, "compiled_gradient_curvature", None)
+    return (compiled and compiled()) or _contract.derivatives_of(loss)
+
+
+def _try(loss: Any, n_rows: int) -> None:
+    """Call the objective once: it compiles here and not in CatBoost's threads."""
+    objective(loss).calc_ders_range([0.0, 0.0], [0.0, 1.0], None)
+    compiled = getattr(loss, "compiled_gradient_curvature", None)
+    if n_rows > _SMALL and compiled and compiled() is None:
+        warnings.warn(
+            "numba is not installed: with it training would take about two thirds of the time. "
+            'pip install "focalboost[fast]".',
+            stacklevel=3,
+        )

@@ -1,0 +1,253 @@
+"""Focal loss in XGBoost: objective, metric, and a train that returns a sealed booster."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import xgboost as xgb
+from scipy.special import expit
+
+from focalboost import _contract
+from focalboost._contract import Loss, Objective
+
+__all__ = ["metric", "objective", "train"]
+
+_ALPHA = "give the loss alpha = w / (1 + w) for a positive weight of w."
+_REFUSED: dict[tuple[str, ...], tuple[tuple[Any, ...], str]] = {
+    ("objective",): (("binary:logistic", None), "the objective is loss=."),
+    ("scale_pos_weight",): ((1, None), _ALPHA),
+    ("base_score",): ((None,), "training starts at the loss's own optimum."),
+    ("num_class",): ((0, 1, None), "the loss is binary."),
+}
+
+
+@dataclass(frozen=True)
+class _Metric:
+    loss: Any
+
+    def __post_init__(self) -> None:
+        _contract.check_loss(self.loss)
+
+    @property
+    def __name__(self) -> str:
+        # XGBClassifier's name for it in the history.
+        return _contract.loss_name(self.loss)
+
+    def __call__(self, first: Any, second: Any, sample_weight: Any = None) -> Any:
+        y, z, w = _contract.rows(first, second, sample_weight)
+        value = float(self.loss(y, z, w))
+        return (self.__name__, value) if isinstance(second, xgb.DMatrix) else value
+
+
+class _Callbacks(xgb.callback.TrainingCallback):
+    """Adds the loss to the history in full precision, then calls the others in their order.
+
+    XGBoost passes a custom metric through text of six decimals, in which a small loss stands still
+    and stops training early; and before 3.0 it calls callbacks in no order.
+    """
+
+    def __init__(
+        self,
+        loss: Loss,
+        evals: Sequence[tuple[xgb.DMatrix, str]],
+        callbacks: Sequence[xgb.callback.TrainingCallback],
+    ) -> None:
+        self._metric = _Metric(loss)
+        self._evals = evals
+        self._callbacks = callbacks
+
+    def before_training(self, model: Any) -> Any:
+        for callback in self._callbacks:
+            model = callback.before_training(model)
+        return model
+
+    def after_training(self, model: Any) -> Any:
+        for callback in self._callbacks:
+            model = callback.after_training(model)
+        return model
+
+    def before_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+        return any(c.before_iteration(model, epoch, evals_log) for c in self._callbacks)
+
+    def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+        for data, name in self._evals:
+            key, value = self._metric(model.predict(data, output_margin=True), data)
+            evals_log.setdefault(name, {}).setdefault(key, []).append(value)
+        return any(c.after_iteration(model, epoch, evals_log) for c in self._callbacks)
+
+
+def objective(loss: Loss) -> Objective:
+    """Return the loss as an objective for XGBoost.
+
+    The object goes into ``obj`` of `xgboost.train` and `xgboost.cv`, and into
+    ``XGBClassifier(objective=...)``. It applies sample weights, and raises a ValueError where a
+    label is outside [0, 1], a raw score is not finite or has two dimensions.
+
+    Where you train by other means than `train`, give XGBoost the start score with it:
+    ``base_score=expit(loss.init_score(y))``, and natively ``objective="binary:logistic"`` too,
+    which is the link of the model. XGBClassifier sets that by itself.
+
+    Parameters
+    ----------
+    loss : FocalLoss or another binary loss
+        Any object with ``gradient_curvature`` or ``gradient_hessian``, ``init_score`` or
+        ``fit_intercept_only``, and a weighted mean as its call. scikit-learn's losses qualify.
+
+    Returns
+    -------
+    callable
+        It pickles, and equals the objective of an equal loss.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy.special import expit
+    >>> from xgboost import XGBClassifier
+    >>> import focalboost.xgboost
+    >>> from focalboost import FocalLoss
+    >>> X, y = np.arange(100.0)[:, np.newaxis], np.arange(100) >= 90
+    >>> loss = FocalLoss(gamma=2.0)
+    >>> model = XGBClassifier(
+    ...     objective=focalboost.xgboost.objective(loss),
+    ...     base_score=expit(loss.init_score(y)), min_child_weight=0.0)
+    >>> bool(model.fit(X, y).predict_proba(X)[-1, 1] > 0.5)
+    True
+    """
+    return Objective(loss)
+
+
+def metric(loss: Loss) -> Callable[..., Any]:
+    """Return the weighted mean loss as an evaluation metric for XGBoost.
+
+    The object goes into ``custom_metric`` of `xgboost.train` and `xgboost.cv`, and into
+    ``XGBClassifier(eval_metric=...)``, beside an `objective`: it takes its scores for raw scores,
+    which they are under a Python objective.
+
+    XGBoost passes a Python metric through text with six decimals, which is coarse for a loss near 0
+    and can stop training early. `train` keeps every digit.
+
+    Parameters
+    ----------
+    loss : FocalLoss or another binary loss
+        See `objective`.
+
+    Returns
+    -------
+    callable
+        Its name in the history is that of the loss's class, ``focal_loss``.
+
+    Examples
+    --------
+    >>> import numpy as np, xgboost
+    >>> from focalboost import FocalLoss
+    >>> import focalboost.xgboost
+    >>> data = xgboost.DMatrix(np.zeros((2, 1)), [0.0, 1.0])
+    >>> name, value = focalboost.xgboost.metric(FocalLoss(gamma=0.0))(np.zeros(2), data)
+    >>> name, round(value, 6)
+    ('focal_loss', 0.693147)
+    """
+    return _Metric(loss)
+
+
+def train(
+    params: dict[str, Any],
+    dtrain: xgb.DMatrix,
+    num_boost_round: int = 10,
+    *,
+    evals: Sequence[tuple[xgb.DMatrix, str]] | None = None,
+    early_stopping_rounds: int | None = None,
+    evals_result: dict[str, Any] | None = None,
+    verbose_eval: bool | int | None = True,
+    xgb_model: str | os.PathLike[str] | xgb.Booster | bytearray | None = None,
+    callbacks: Sequence[xgb.callback.TrainingCallback] | None = None,
+    custom_metric: Callable[..., Any] | None = None,
+    loss: Loss,
+) -> xgb.Booster:
+    """Train an XGBoost model with the loss; everything else is as in `xgboost.train`.
+
+    ``loss`` takes the place of ``obj`` and ``maximize``. Training starts at the loss's optimal
+    constant. The weighted mean loss is the last metric of the history, in full precision, and so
+    the one that early stopping minimises. The start score is stored in the booster that comes back:
+    its ``predict`` is the sigmoid of the raw score, also after it is saved and loaded where
+    focalboost is not installed. With focal loss that is a score, not a probability:
+    ``loss.inverse_link(booster.predict(data, output_margin=True))`` is the probability.
+
+    Parameters
+    ----------
+    params : dict
+        XGBoost's parameters; its ``gamma`` and ``alpha`` are not the loss's. ``objective`` may be
+        left out or be "binary:logistic". ``scale_pos_weight`` and ``base_score`` are refused.
+        Hessians of focal loss are small: ``min_child_weight`` below its default of 1 lets trees
+        split where positives are few.
+    dtrain : xgboost.DMatrix
+        Labels in [0, 1]; it must have no ``base_margin``.
+    num_boost_round, evals, early_stopping_rounds, evals_result, verbose_eval, callbacks, \
+    custom_metric
+        As in `xgboost.train`. As there, the booster holds all rounds, and ``best_iteration`` says
+        which was the best.
+    xgb_model : str, path, xgboost.Booster or bytearray, optional
+        A model from this function to continue; training starts at its start score.
+    loss : FocalLoss or another binary loss
+        See `objective`.
+
+    Returns
+    -------
+    xgboost.Booster
+
+    Raises
+    ------
+    ValueError
+        If a label, raw score or parameter is not as said above.
+
+    Examples
+    --------
+    >>> import numpy as np, xgboost
+    >>> import focalboost.xgboost
+    >>> from focalboost import FocalLoss
+    >>> X, y = np.arange(100.0)[:, np.newaxis], np.arange(100) >= 90
+    >>> loss, data = FocalLoss(gamma=2.0), xgboost.DMatrix(X, y)
+    >>> booster = focalboost.xgboost.train({"min_child_weight": 0}, data, 20, loss=loss)
+    >>> proba = loss.inverse_link(booster.predict(data, output_margin=True))
+    >>> bool(proba[:85].max() < 0.05) and bool(proba[-5:].min() > 0.8)
+    True
+    """
+    _contract.check_loss(loss)
+    params = dict(params)
+    _contract.refuse_options(params, _REFUSED)
+    evals = list(evals or [])
+    for data in [dtrain, *(data for data, _ in evals)]:
+        if len(data.get_base_margin()):
+            raise ValueError(
+                "base_margin must not be set on dtrain or evals: train starts at the loss's "
+                "optimum and stores it in the model, which cannot hold a score a row. "
+                "For scores of your own use xgboost.train with objective(loss)."
+            )
+    # Without a metric of its own XGBoost would add its default, on the sigmoid of the raw score.
+    if "eval_metric" not in params:
+        params.setdefault("disable_default_eval_metric", True)
+    # The objective's name gives the model its link, and makes base_score a probability.
+    params["objective"] = "binary:logistic"
+    if xgb_model is None:
+        init_score = _contract.start_score(loss, *_contract.labels_and_weights(dtrain))
+        params["base_score"] = float(expit(init_score))
+    callbacks = list(callbacks or [])
+    if verbose_eval:
+        callbacks.append(xgb.callback.EvaluationMonitor(period=int(verbose_eval)))
+    if early_stopping_rounds:
+        # The last metric of the history is the one that stops: the loss.
+        callbacks.append(xgb.callback.EarlyStopping(early_stopping_rounds, maximize=False))
+    return xgb.train(
+        params,
+        dtrain,
+        num_boost_round,
+        evals=evals,
+        obj=objective(loss),
+        evals_result=evals_result,
+        verbose_eval=False,
+        xgb_model=xgb_model,
+        callbacks=[_Callbacks(loss, evals, callbacks)],
+        custom_metric=custom_metric,
+    )

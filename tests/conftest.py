@@ -1,0 +1,17 @@
+import pytest
+from registry import ADAPTER_LOSSES, BACKENDS, LOSSES, loss_id
+
+
+@pytest.fixture(params=LOSSES, ids=loss_id)
+def loss(request):
+    return request.param
+
+
+@pytest.fixture(params=ADAPTER_LOSSES, ids=loss_id)
+def adapter_loss(request):
+    return request.param
+
+
+@pytest.fixture(params=BACKENDS, ids=lambda backend: backend.name)
+def backend(request):
+    return request.param

@@ -1,0 +1,98 @@
+"""What the package shows, and which way its modules depend on each other."""
+
+import ast
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from registry import BACKENDS, LOSSES
+
+import focalboost
+import focalboost.catboost
+import focalboost.lightgbm
+import focalboost.losses
+import focalboost.xgboost
+
+PACKAGE = Path(focalboost.__file__).parent
+BOOSTERS = ("lightgbm", "xgboost", "catboost")
+PUBLIC = [focalboost, focalboost.losses, *(getattr(focalboost, name) for name in BOOSTERS)]
+
+# Data flow one way: each module may import those that come before it.
+ORDER = ["_checks", "losses", "_contract", *BOOSTERS]
+
+
+def imported_by(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+@pytest.mark.parametrize("module", PUBLIC, ids=lambda module: module.__name__)
+def test_all_is_what_the_module_defines(module):
+    # CatBoost shows the metric's class in its history, so that the class has a public name.
+    hidden = {"MeanLoss"}
+    defined = {
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_")
+        and name not in hidden
+        and (inspect.isclass(value) or inspect.isfunction(value))
+        and value.__module__ == module.__name__
+    }
+    if module is focalboost:
+        defined = {"FocalLoss"}
+    assert sorted(module.__all__) == module.__all__ == sorted(defined)
+    for name in module.__all__:
+        assert inspect.getdoc(getattr(module, name)).count(">>>") >= 1
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_modules_import_only_what_comes_before(name):
+    later = ORDER[ORDER.index(name) + 1 :]
+    mine = {*imported_by(PACKAGE / f"{name}.py")}
+    assert not mine & {f"focalboost.{other}" for other in later}
+    others = set(BOOSTERS) - {name}
+    assert not {module.partition(".")[0] for module in mine if module} & others
+    # An adapter knows the contract, not the loss.
+    assert name not in BOOSTERS or "focalboost.losses" not in mine
+
+
+def test_every_module_is_in_the_order():
+    assert {path.stem for path in PACKAGE.glob("*.py")} == {*ORDER, "__init__"}
+
+
+def test_registry_is_complete():
+    losses = {value for value in vars(focalboost.losses).values() if inspect.isclass(value)}
+    losses = {cls for cls in losses if cls.__module__ == "focalboost.losses"}
+    assert {type(loss) for loss in LOSSES} == losses
+    assert {backend.name.partition("-")[0] for backend in BACKENDS} == set(BOOSTERS)
+
+
+def test_adapters_have_the_same_names():
+    for name in BOOSTERS:
+        assert {"objective", "metric", "train"} <= set(getattr(focalboost, name).__all__)
+
+
+@pytest.mark.parametrize("name", BOOSTERS)
+def test_train_has_the_booster_s_signature(name):
+    ours = inspect.signature(getattr(focalboost, name).train).parameters
+    theirs = inspect.signature(sys.modules[name].train).parameters
+    # What loss= stands in for, and what LightGBM dropped since its oldest release that we take.
+    replaced = {"obj", "maximize", "feature_name", "categorical_feature", "feval"}
+    assert [p for p in ours if p != "loss" and p not in replaced] == [
+        p for p in theirs if p not in replaced
+    ]
+    assert ours["loss"].kind is inspect.Parameter.KEYWORD_ONLY
+
+
+def test_import_loads_no_booster():
+    script = "import sys, focalboost; print(*sys.modules)"
+    out = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    loaded = {module.partition(".")[0] for module in out.stdout.split()}
+    assert "focalboost" in loaded
+    assert not loaded & {*BOOSTERS, "numba", "pandas", "matplotlib"}
