@@ -26,6 +26,7 @@ import lightgbm
 import numpy as np
 import pandas as pd
 import xgboost
+from scipy import special
 from sklearn.datasets import make_classification
 from sklearn.metrics import average_precision_score, log_loss
 from sklearn.model_selection import train_test_split
@@ -42,6 +43,7 @@ REAL = {
     "ozone_onehr": lambda target: target,
     "abalone_19": lambda target: target,
     "wine_white_quality": lambda target: target <= 4,
+    "shuttle7": lambda target: target.isin([1, 2, 5, 6]),
 }
 SYNTHETIC = {"synthetic 1:100": (20_000, 0.01), "synthetic 1:1000": (100_000, 0.001)}
 LOOSE = {
@@ -85,12 +87,15 @@ class Candidate:
         elif self.form == "abs":
             curvature = np.abs(hessian)
         elif self.form == "abs or gradient*p":
-            p_true = 1 / (1 + np.exp(-np.where(y_true > 0.5, z, -z)))
+            p_true = special.expit(np.where(y_true > 0.5, z, -z))
             curvature = np.maximum(np.abs(hessian), np.abs(gradient) * p_true)
         elif self.form == "positive part":
-            curvature = FocalLoss(self.focal.gamma, self.focal.alpha, max_step=None).curvature(
-                y_true, z
-            )
+            # of the Hessian's terms the one that is positive and has no logarithm
+            margin = np.where(y_true > 0.5, z, -z)
+            power = self.focal.gamma + 1
+            curvature = (2 * power - 1) * special.expit(margin) * special.expit(-margin) ** power
+            if self.focal.alpha is not None:
+                curvature *= np.where(y_true > 0.5, self.focal.alpha, 1 - self.focal.alpha)
         elif self.form == "positive terms":
             # the Hessian without its one negative term, -gamma * q**(gamma + 1) * p * L
             log_p = -FocalLoss(0.0).loss(y_true, z)
@@ -195,7 +200,7 @@ def one_setting(name, backend, reg, seed, grid, folder):
             predict, splits = fit(backend, params, X, y, loss, grid.get("stopped", False))
             raw = predict(X_test).astype(float)
             largest = max(np.abs(raw).max(), np.abs(predict(X)).max())
-            proba = 1 / (1 + np.exp(-raw)) if loss is None else focal.inverse_link(raw)
+            proba = special.expit(raw) if loss is None else focal.inverse_link(raw)
             line |= {
                 "ap": average_precision_score(y_test, raw),
                 "log_loss": log_loss(y_test, proba),
@@ -221,17 +226,17 @@ GRIDS = {
             *(
                 (form, bound)
                 for form in ("positive part", "positive terms", "expected")
-                for bound in (1.0, 2.0, 4.0, 8.0, 16.0)
+                for bound in (2.0, 4.0, 8.0)
             ),
         ],
     },
     # the forms that do best there, with early stopping
     "stopped": {
         "backends": ["lightgbm"],
-        "gammas": [0.0, 0.5, 2.0, 5.0],
+        "gammas": [0.5, 2.0, 5.0],
         "alphas": [None, 0.25, "balanced"],
         "regularisations": ["default"],
-        "seeds": [0, 1, 2, 3],
+        "seeds": [0, 1],
         "stopped": True,
         "candidates": [
             (form, 4.0)

@@ -11,11 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 
-def as_rows(name: str, values: npt.ArrayLike) -> npt.NDArray[Any]:
-    """Return an array of no or one dimension; a column of shape (n, 1) is taken as (n,)."""
+def as_numbers(name: str, values: npt.ArrayLike) -> npt.NDArray[Any]:
     array = np.asarray(values)
     if array.dtype.kind not in "biuf":
         raise ValueError(f"{name} must be numeric, got dtype {array.dtype}.")
+    return array
+
+
+def as_rows(name: str, values: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Return an array of no or one dimension; a column of shape (n, 1) is taken as (n,)."""
+    array = as_numbers(name, values)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim > 1:
@@ -23,13 +28,13 @@ def as_rows(name: str, values: npt.ArrayLike) -> npt.NDArray[Any]:
     return array
 
 
-def broadcast(name: str, values: npt.ArrayLike, shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    """Return rows of the shape of the raw scores, from as many values or from one."""
+def broadcast(
+    name: str, values: npt.ArrayLike, shape: tuple[int, ...], like: str = "raw_prediction"
+) -> npt.NDArray[Any]:
+    """Return rows of the shape of another array, from as many values or from one."""
     array = as_rows(name, values)
     if array.ndim and array.shape != shape:
-        raise ValueError(
-            f"{name} must have the shape of raw_prediction, {shape}, got {array.shape}."
-        )
+        raise ValueError(f"{name} must have the shape of {like}, {shape}, got {array.shape}.")
     return np.broadcast_to(array, shape)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol, cast
 import numpy as np
 import numpy.typing as npt
 
-from focalboost._checks import as_rows, check_probabilities, check_weights
+from focalboost._checks import as_numbers, as_rows, check_probabilities, check_weights
 
 Array = npt.NDArray[Any]
 
@@ -27,15 +27,19 @@ class Loss(Protocol):
     ) -> float: ...
 
 
-def check_loss(loss: object) -> None:
+METRIC_NEEDS = (("__call__",),)
+_OBJECTIVE_NEEDS = (
+    *METRIC_NEEDS,
+    ("gradient_curvature", "gradient_hessian"),
+    ("init_score", "fit_intercept_only"),
+)
+
+
+def check_loss(loss: object, needs: tuple[tuple[str, ...], ...] = _OBJECTIVE_NEEDS) -> None:
     """Raise a TypeError that says what the loss lacks."""
     if isinstance(loss, type):
         raise TypeError(f"loss must be an instance, got the class {loss.__name__}.")
-    for names in (
-        ("__call__",),
-        ("gradient_curvature", "gradient_hessian"),
-        ("init_score", "fit_intercept_only"),
-    ):
+    for names in needs:
         if not any(callable(getattr(loss, name, None)) for name in names):
             raise TypeError(f"loss must have a method {' or '.join(names)}, got {loss!r}.")
 
@@ -70,6 +74,8 @@ def check_rows(
 ) -> tuple[Array, Array, Array | None]:
     """Check the rows of one call and give them one precision, that of the raw scores."""
     z = np.ascontiguousarray(raw_prediction)
+    if z.dtype not in (np.float32, np.float64):
+        z = as_numbers("raw_prediction", z).astype(np.float64)
     if z.ndim != 1:
         raise ValueError(
             "raw_prediction must have shape (n,) for a binary loss, one score a row, "
@@ -141,11 +147,16 @@ def refuse_options(
     """
     for names, (harmless, remedy) in refused.items():
         for name in names:
-            if name in params and params[name] not in harmless:
+            if name in params and not any(_same(params[name], value) for value in harmless):
                 raise ValueError(
                     f"{name} must be left out of params or be {harmless[0]!r}, "
                     f"got {params[name]!r}: {remedy}"
                 )
+
+
+def _same(value: Any, harmless: Any) -> bool:
+    # Boosters read True, "true" and "True" alike.
+    return bool(np.array_equal(value, harmless)) or str(value).lower() == str(harmless).lower()
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +13,9 @@ import catboost as cb
 import numpy as np
 
 from focalboost import _contract
-from focalboost._checks import as_rows
+from focalboost._checks import as_rows, check_probabilities
 from focalboost._contract import Array, Loss
+from focalboost._tables import categories_of, for_catboost
 
 __all__ = ["metric", "objective", "train"]
 
@@ -65,7 +68,7 @@ class MeanLoss:
     no_jit = True
 
     def __post_init__(self) -> None:
-        _contract.check_loss(self.loss)
+        _contract.check_loss(self.loss, _contract.METRIC_NEEDS)
 
     def __deepcopy__(self, memo: Any) -> MeanLoss:
         return self
@@ -196,13 +199,13 @@ def train(
 
     Parameters
     ----------
-    pool : catboost.Pool or tuple (X, y)
+    pool : catboost.Pool
         Labels in [0, 1]; it must have no ``baseline`` of its own, and has none afterwards.
     params : dict
         CatBoost's parameters. ``loss_function`` may be left out or be "Logloss". Parameters that
         would act only with CatBoost's own loss, or behind the start score's back, are refused, such
         as ``scale_pos_weight`` and ``auto_class_weights``. ``class_names`` is [0, 1] where every
-        label is 0 or 1.
+        label is 0 or 1; with soft labels the model predicts no classes.
     dtrain, logging_level, verbose, iterations, num_boost_round, evals, eval_set, plot, plot_file, \
     verbose_eval, metric_period, early_stopping_rounds, save_snapshot, snapshot_file, \
     snapshot_interval, log_cout, log_cerr
@@ -215,6 +218,7 @@ def train(
     Returns
     -------
     catboost.CatBoost
+        Its ``save_model`` stands alone. A pickle of it needs focalboost, as it holds the loss.
 
     Raises
     ------
@@ -245,11 +249,11 @@ def train(
     params = dict(params or {})
     _contract.refuse_options(params, _REFUSED)
     pool = _one_of("pool", pool, "dtrain", dtrain)
-    if pool is None:
-        raise ValueError("pool must be a catboost.Pool or a tuple (X, y), got None.")
-    pool = _as_pool(pool)
-    eval_set = _one_of("eval_set", eval_set, "evals", evals) or []
-    eval_pools = [_as_pool(e) for e in (eval_set if isinstance(eval_set, list) else [eval_set])]
+    if not isinstance(pool, cb.Pool):
+        raise ValueError(f"pool must be a catboost.Pool, got {type(pool).__name__}.")
+    eval_set = _one_of("eval_set", eval_set, "evals", evals)
+    eval_sets = eval_set if isinstance(eval_set, list) else [] if eval_set is None else [eval_set]
+    eval_pools = [_as_pool(data, pool) for data in eval_sets]
     pools = list({id(p): p for p in [pool, *eval_pools]}.values())
     for p in pools:
         if np.size(p.get_baseline()):
@@ -258,8 +262,8 @@ def train(
                 "and stores it in the model, which cannot hold a score a row. "
                 "For scores of your own use catboost.train with objective(loss)."
             )
-    labels = as_rows("y_true", pool.get_label())
-    start = _contract.start_score(loss, labels, pool.get_weight() or None)
+    labels = [_labels(p) for p in pools]
+    start = _contract.start_score(loss, labels[0], pool.get_weight() or None)
     if init_model is not None:
         start = _start_score(init_model)
     # CatBoost keeps a baseline in single precision.
@@ -270,7 +274,7 @@ def train(
         params = {key: value for key, value in params.items() if key not in name}
     params["loss_function"] = objective(loss)
     params.setdefault("eval_metric", metric(loss))
-    if np.all((labels == 0) | (labels == 1)):
+    if all(np.all((y == 0) | (y == 1)) for y in labels):
         # Without them predict would have no labels to give where eval_metric is a Python object.
         params["class_names"] = [0, 1]
     try:
@@ -310,14 +314,82 @@ def train(
     return model
 
 
+def _fit_classifier(
+    estimator: cb.CatBoostClassifier,
+    loss: Loss,
+    rows: tuple[Any, Array, Array | None],
+    init_score: float,
+    valid: tuple[Any, Array, Array | None] | None,
+    stopping_metric: Any,
+    early_stopping_rounds: int | None,
+) -> tuple[cb.CatBoostClassifier, list[float], int]:
+    """Train a CatBoostClassifier in place; return it, its history and number of rounds."""
+    params = estimator.get_params()
+    _contract.refuse_options(params, _REFUSED)
+    start = float(np.float32(init_score))
+    _try(loss, len(rows[1]))
+
+    def pool(X: Any, y: Array, weight: Array | None) -> cb.Pool:
+        columns = params.get("cat_features")
+        return cb.Pool(
+            for_catboost(X), y, weight=weight, baseline=np.full((len(y), 1), start),
+            cat_features=[*categories_of(X)] or columns,
+            text_features=params.get("text_features"),
+            embedding_features=params.get("embedding_features"),
+        )  # fmt: skip
+
+    estimator.set_params(
+        loss_function=objective(loss),
+        eval_metric=metric(stopping_metric),
+        class_names=[0, 1],
+        allow_writing_files=params.get("allow_writing_files", False),
+    )
+    evals: dict[str, Any] = {}
+    if valid is not None:
+        evals = {"eval_set": pool(*valid), "early_stopping_rounds": early_stopping_rounds}
+    estimator.fit(pool(*rows), **evals)
+    history = []
+    if valid is not None:
+        (history,) = estimator.get_evals_result()["validation"].values()
+    estimator.set_scale_and_bias(1.0, start)
+    return estimator, history, estimator.tree_count_
+
+
+def _raw_prediction(estimator: cb.CatBoostClassifier, X: Any) -> Array:
+    """Return the raw scores of a classifier that `_fit_classifier` trained."""
+    table = for_catboost(X)
+    return np.asarray(estimator.predict(table, prediction_type="RawFormulaVal"))
+
+
 def _one_of(name: str, value: Any, synonym: str, other: Any) -> Any:
     if value is not None and other is not None:
         raise ValueError(f"{name} and {synonym} must not both be given: they are synonyms.")
     return other if value is None else value
 
 
-def _as_pool(data: Any) -> cb.Pool:
-    return data if isinstance(data, cb.Pool) else cb.Pool(*data)
+def _as_pool(data: Any, pool: cb.Pool) -> cb.Pool:
+    """Return a validation set, whose columns are of the kinds of the training Pool's."""
+    if isinstance(data, cb.Pool):
+        return data
+    if isinstance(data, str | os.PathLike):
+        return cb.Pool(os.fspath(data))
+    return cb.Pool(
+        *data,
+        cat_features=pool.get_cat_feature_indices(),
+        text_features=pool.get_text_feature_indices(),
+        embedding_features=pool.get_embedding_feature_indices(),
+    )
+
+
+def _labels(pool: cb.Pool) -> Array:
+    labels = np.asarray(pool.get_label())
+    if labels.dtype.kind in "OU":
+        # CatBoost keeps the labels of a file, and those that are not numbers, as strings.
+        with suppress(ValueError):
+            labels = labels.astype(np.float64)
+    labels = as_rows("y_true", labels)
+    check_probabilities("y_true", labels)
+    return labels
 
 
 def _start_score(init_model: Any) -> float:
@@ -325,8 +397,10 @@ def _start_score(init_model: Any) -> float:
     if model is not init_model:
         model.load_model(init_model)
     scale, bias = model.get_scale_and_bias()
-    if scale != 1:
-        raise ValueError(f"init_model must have scale 1, got {scale}.")
+    if scale != 1 or np.size(bias) != 1:
+        raise ValueError(
+            f"init_model must be a binary model of scale 1, got scale {scale} and bias {bias}."
+        )
     return float(bias)
 
 

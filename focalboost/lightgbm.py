@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,15 @@ __all__ = ["metric", "objective", "seal", "train"]
 
 _ALPHA = "give the loss alpha = w / (1 + w) for a positive weight of w."
 _OBJECTIVE = ("objective", "objective_type", "app", "application", "loss")
+_BOOSTING = ("boosting", "boosting_type", "boost")
+_EARLY_STOPPING = (
+    "early_stopping_round",
+    "early_stopping_rounds",
+    "early_stopping",
+    "n_iter_no_change",
+)
 _REFUSED: dict[tuple[str, ...], tuple[tuple[Any, ...], str]] = {
-    _OBJECTIVE: (("binary",), "the objective is loss=."),
+    _OBJECTIVE: (("binary", None), "the objective is loss=."),
     ("scale_pos_weight",): ((1, None), _ALPHA),
     ("is_unbalance", "unbalance", "unbalanced_sets"): ((False, None), _ALPHA),
     ("num_class", "num_classes"): ((1, None), "the loss is binary."),
@@ -32,7 +41,7 @@ _REFUSED: dict[tuple[str, ...], tuple[tuple[Any, ...], str]] = {
         (1, None),
         "LightGBM ignores it without its own objective; use bagging_fraction and alpha.",
     ),
-    ("boosting", "boosting_type", "boost"): (
+    _BOOSTING: (
         ("gbdt", "gbrt", "dart", "goss", None),
         "random forests take no Python objective.",
     ),
@@ -40,7 +49,10 @@ _REFUSED: dict[tuple[str, ...], tuple[tuple[Any, ...], str]] = {
 # Without an objective of its own LightGBM hands raw scores to its metrics, so that only those are
 # right that look at the order of the scores.
 _METRIC = ("metric", "metrics", "metric_types")
-_RANKING_METRICS = {"auc", "average_precision", "None", "none", "null", "custom", "na", ""}
+_RANKING_METRICS = {"auc", "average_precision", "none", "null", "custom", "na", ""}
+
+
+_LINK = "\nobjective=binary sigmoid:1"
 
 
 @dataclass(frozen=True)
@@ -48,7 +60,7 @@ class _Metric:
     loss: Any
 
     def __post_init__(self) -> None:
-        _contract.check_loss(self.loss)
+        _contract.check_loss(self.loss, _contract.METRIC_NEEDS)
 
     def __call__(
         self, first: Any, second: Any, sample_weight: Any = None
@@ -190,7 +202,8 @@ def train(
     """Train a LightGBM model with the loss; everything else is as in `lightgbm.train`.
 
     Training starts at the loss's optimal constant, on training and validation data. The history
-    and early stopping have the weighted mean loss, after the metrics that you ask for. The booster
+    has the weighted mean loss after the metrics that you ask for, and ``early_stopping_round``
+    watches the loss alone (a callback of your own watches what you tell it to). The booster
     that comes back is sealed (see `seal`): its ``predict`` is the sigmoid of the raw score.
     With focal loss that is a score, not a probability: ``loss.inverse_link(booster.predict(X,
     raw_score=True))`` is the probability.
@@ -201,7 +214,9 @@ def train(
         LightGBM's parameters. ``objective`` may be left out or be "binary". Parameters that act
         only with LightGBM's own objective are refused, such as ``scale_pos_weight``,
         ``is_unbalance`` and ``pos_bagging_fraction``, and so are metrics that need probabilities.
-        ``feature_pre_filter`` is False unless set, so that constant or small data train too.
+        ``feature_pre_filter`` is False unless the Dataset says otherwise, so that constant or small
+        data train too. With ``boosting="dart"`` LightGBM does not reproduce its own runs under a
+        Python objective.
     train_set : lightgbm.Dataset
         Labels in [0, 1]; it must have no ``init_score`` of its own, and has none afterwards.
     num_boost_round, valid_sets, valid_names, feval, callbacks
@@ -236,6 +251,7 @@ def train(
     True
     """
     _contract.check_loss(loss)
+    params = dict(params or {})
     _contract.refuse_options(params, _REFUSED)
     _check_metrics(params)
     if keep_training_booster:
@@ -243,52 +259,126 @@ def train(
             "keep_training_booster must be False, got True: a booster that goes on training "
             "cannot be sealed. Continue a sealed one with init_model."
         )
-    if isinstance(valid_sets, lgb.Dataset):
-        valid_sets = [valid_sets]
-    data_sets = list({id(data): data for data in [train_set, *(valid_sets or [])]}.values())
+    valid_sets = [valid_sets] if isinstance(valid_sets, lgb.Dataset) else list(valid_sets or [])
+    data_sets = list({id(data): data for data in [train_set, *valid_sets]}.values())
+    if train_set in valid_sets and "dart" in [params.get(name) for name in _BOOSTING]:
+        raise ValueError(
+            "valid_sets must not hold train_set where boosting is dart: reading its scores would "
+            "change the model. Give a second Dataset of the same rows."
+        )
+    if init_model is not None:
+        _check_sealed(init_model)
+
+    params = {name: value for name, value in params.items() if name not in _OBJECTIVE}
     for data in data_sets:
-        if init_model is None and len(_field(data, "init_score")):
+        _read(data, train_set, params)
+        if len(_field(data, "init_score")):
             raise ValueError(
                 "init_score must not be set on train_set or valid_sets: train starts at the "
                 "loss's optimum and seals it into the model, which cannot hold a score a row. "
                 "For scores of your own use lightgbm.train with objective(loss)."
             )
+    weight = _field(train_set, "weight")
+    init_score = _contract.start_score(
+        loss, _field(train_set, "label"), weight if len(weight) else None
+    )
 
-    params = {name: value for name, value in params.items() if name not in _OBJECTIVE}
     params["objective"] = objective(loss)
     if not any(name in params for name in _METRIC):
         params["metric"] = "None"
-    if not _is_constructed(train_set):
-        # Else LightGBM refuses a Python objective on constant or small data.
-        for data in data_sets:
-            data.params = {"feature_pre_filter": False, **(data.params or {})}
     fevals = [] if feval is None else [feval] if callable(feval) else list(feval)
+    callbacks = [*(callbacks or []), _keep_parameters]
+    rounds = [params.pop(name) for name in _EARLY_STOPPING if name in params]
+    if rounds and rounds[0] is not None and rounds[0] > 0:
+        callbacks.append(_stop_on(_contract.loss_name(loss), rounds[0], params))
 
-    init_score = 0.0
+    was_constructed = [_is_constructed(data) for data in data_sets]
+    own_params = [data.params for data in data_sets]
+    trained = False
     try:
+        if not was_constructed[0]:
+            # Else LightGBM refuses a Python objective on constant or small data.
+            for data, constructed in zip(data_sets, was_constructed, strict=True):
+                if not constructed:
+                    data.params = {"feature_pre_filter": False, **(data.params or {})}
         if init_model is None:
-            weight = _field(train_set, "weight")
-            init_score = _contract.start_score(
-                loss, _field(train_set, "label"), weight if len(weight) else None
-            )
             for data in data_sets:
+                if getattr(data, "_predictor", None) is not None:
+                    # Left by a run that continued a model: it would come before the start score.
+                    data._set_predictor(None)
                 data.set_init_score(np.full(len(_field(data, "label")), init_score))
         booster = lgb.train(
             params,
             train_set,
             num_boost_round,
-            valid_sets=valid_sets,
+            valid_sets=valid_sets or None,
             valid_names=valid_names,
             feval=[*fevals, metric(loss)],
             init_model=init_model,
-            callbacks=[*(callbacks or []), _keep_parameters],
+            callbacks=callbacks,
         )
+        trained = True
     finally:
-        for data in data_sets:
+        for data, constructed, own in zip(data_sets, was_constructed, own_params, strict=True):
             data.set_init_score(None)
-            if _is_constructed(data):
+            # A Dataset whose construction failed must not be touched: LightGBM would crash.
+            if trained or constructed:
                 data.set_field("init_score", None)
-    return booster.model_from_string(_sealed_text(booster.model_to_string(), init_score))
+            else:
+                data.params = own
+    # A model to continue brings its own start score in its first tree.
+    return seal(booster, 0.0 if init_model is not None else init_score)
+
+
+def _fit_classifier(
+    estimator: lgb.LGBMClassifier,
+    loss: Loss,
+    rows: tuple[Any, Array, Array | None],
+    init_score: float,
+    valid: tuple[Any, Array, Array | None] | None,
+    stopping_metric: Any,
+    early_stopping_rounds: int | None,
+) -> tuple[lgb.LGBMClassifier, list[float], int]:
+    """Train an LGBMClassifier in place; return it, its validation history and number of rounds."""
+    params = {**estimator.get_params(), "class_weight": None}
+    _contract.refuse_options(params, _REFUSED)
+    estimator.set_params(
+        objective=objective(loss), metric="None", class_weight=None, feature_pre_filter=False
+    )
+    X, y, weight = rows
+    history: dict[str, dict[str, list[float]]] = {}
+    callbacks: list[Any] = [_keep_parameters, lgb.record_evaluation(history)]
+    evals: dict[str, Any] = {}
+    if valid is not None:
+        X_valid, y_valid, weight_valid = valid
+        # LightGBM 4.7 renames the argument.
+        if "eval_X" in signature(estimator.fit).parameters:
+            evals = {"eval_X": (X_valid,), "eval_y": (y_valid,)}
+        else:
+            evals = {"eval_set": [(X_valid, y_valid)]}
+        evals |= {
+            "eval_sample_weight": [weight_valid],
+            "eval_init_score": [np.full(len(y_valid), init_score)],
+            "eval_metric": _Metric(stopping_metric),
+        }
+        if early_stopping_rounds is not None:
+            callbacks.append(lgb.early_stopping(early_stopping_rounds, verbose=False))
+    estimator.fit(
+        X, y, sample_weight=weight, init_score=np.full(len(y), init_score),
+        callbacks=callbacks, **evals,
+    )  # fmt: skip
+    # From here on it is a classifier with LightGBM's own objective, which needs no focalboost.
+    sealed = seal(estimator.booster_, init_score)
+    estimator._Booster = sealed
+    estimator._objective = "binary"
+    estimator.set_params(objective=None, metric=None)
+    values = [v for by_name in history.values() for v in by_name.values()]
+    return estimator, values[0] if values else [], sealed.num_trees()
+
+
+def _raw_prediction(estimator: lgb.LGBMClassifier, X: Any) -> Array:
+    """Return the raw scores of a classifier that `_fit_classifier` trained."""
+    return np.asarray(estimator.predict(X, raw_score=True))
 
 
 def _keep_parameters(env: Any) -> None:
@@ -310,11 +400,60 @@ def _check_metrics(params: dict[str, Any]) -> None:
         value = params.get(name) or ()
         asked = value.split(",") if isinstance(value, str) else value
         for one in asked:
-            if not (one is None or str(one).strip() in _RANKING_METRICS):
+            if not (one is None or str(one).strip().lower() in _RANKING_METRICS):
                 raise ValueError(
                     f"{name} must be auc or average_precision, got {one!r}: LightGBM hands its "
                     "metrics raw scores under a Python objective. Use feval for others."
                 )
+
+
+def _stop_on(name: str, rounds: int, params: dict[str, Any]) -> Callable[[Any], None]:
+    """Return LightGBM's early stopping on one metric, where it would look at all of them."""
+    verbosity = [params[key] for key in ("verbosity", "verbose") if key in params]
+    stop = lgb.early_stopping(
+        rounds,
+        verbose=not verbosity or verbosity[0] > 0,
+        min_delta=params.get("early_stopping_min_delta", 0.0),
+    )
+
+    def stop_on_one(env: Any) -> None:
+        results = [result for result in env.evaluation_result_list or [] if result[1] == name]
+        # A named tuple in older releases of LightGBM, a dataclass in newer ones.
+        stop(
+            lgb.callback.CallbackEnv(
+                model=env.model,
+                params=env.params,
+                iteration=env.iteration,
+                begin_iteration=env.begin_iteration,
+                end_iteration=env.end_iteration,
+                evaluation_result_list=results,
+            )
+        )
+
+    stop_on_one.order = stop.order  # type: ignore[attr-defined]
+    return stop_on_one
+
+
+def _check_sealed(init_model: str | Path | lgb.Booster) -> None:
+    if not isinstance(init_model, lgb.Booster):
+        init_model = lgb.Booster(model_file=init_model)
+    if _LINK not in init_model.model_to_string(num_iteration=1):
+        raise ValueError(
+            "init_model must be a binary model that holds its start score, as train and seal "
+            "return it, got another."
+        )
+
+
+def _read(data: lgb.Dataset, train_set: lgb.Dataset, params: dict[str, Any]) -> None:
+    """Construct a subset or a file, whose labels are not to be had otherwise."""
+    if _is_constructed(data) or data.label is not None:
+        return
+    if data.used_indices is not None:
+        data.construct()  # with the parameters of the whole
+        return
+    if data is not train_set:
+        data.set_reference(train_set)
+    data._update_params({"feature_pre_filter": False, **params}).construct()
 
 
 def _is_constructed(data: lgb.Dataset) -> bool:
@@ -332,7 +471,7 @@ def _field(data: lgb.Dataset, name: str) -> Array:
     """
     values = data.get_field(name) if _is_constructed(data) else getattr(data, name)
     if values is None and name == "label":
-        raise ValueError("label must be set, or the Dataset constructed where it is in a file.")
+        raise ValueError("label must be set on train_set and valid_sets, got None.")
     # In single precision, as LightGBM stores it.
     return np.asarray([] if values is None else values, dtype=np.float32)
 
@@ -357,8 +496,10 @@ def _sealed_text(text: str, init_score: float) -> str:
 
     head = "\n".join(resize(line) for line in head.split("\n"))
     # Each reader of the file looks for the link in one of two places.
-    head = head.replace("\nfeature_names=", "\nobjective=binary sigmoid:1\nfeature_names=", 1)
-    rest = rest.replace("\n[objective: none]\n", "\n[objective: binary]\n", 1)
+    head = head.replace("\nfeature_names=", f"{_LINK}\nfeature_names=", 1)
+    rest, found = re.subn(r"(?m)^\[objective: .*\]$", "[objective: binary]", rest, count=1)
+    if not found or _LINK not in head:
+        raise ValueError("booster must have a model text as LightGBM 4 writes it, got another.")
     return head + separator + sealed + end + rest
 
 

@@ -18,13 +18,21 @@ import numpy.typing as npt
 from scipy.optimize import elementwise
 from scipy.special import expit, logit
 
-from focalboost._checks import as_rows, broadcast, check_probabilities, check_real, check_weights
+from focalboost._checks import (
+    as_numbers,
+    as_rows,
+    broadcast,
+    check_probabilities,
+    check_real,
+    check_weights,
+)
 
 __all__ = ["FocalLoss"]
 
 Array = npt.NDArray[Any]
 
 _LARGEST = float(np.finfo(np.float64).max)
+_SMALLEST = 5e-324
 
 # The largest step whose inverse is still a normal number in single precision, in which LightGBM and
 # XGBoost keep the curvature: the bound that stays when max_step is None.
@@ -93,7 +101,9 @@ def _gradient_curvature(
     p, q, L, S = _parts(side * z)
     slope, bend = _slope_and_bend(gamma, p, q, L, S)
     other_slope, other_bend = _slope_and_bend(gamma, q, p, S, L)
-    expected = (other_slope * bend + slope * other_bend) / (odds * slope + other_slope)
+    # Divided before multiplied, since the products underflow where gamma is large.
+    total = np.maximum(odds * slope + other_slope, _SMALLEST)
+    expected = (other_slope / total) * bend + (slope / total) * other_bend
     return -side * slope, np.maximum(expected, slope / max_step)
 
 
@@ -260,7 +270,9 @@ class FocalLoss:
         total = float(np.sum(weights, dtype=np.float64))
         if total == 0:
             raise ValueError("sample_weight must have a positive sum, got 0.")
-        return float(np.sum(values * weights)) / total
+        # A row of weight 0 does not count, even where its loss is infinite.
+        counted = np.multiply(values, weights, out=np.zeros_like(values), where=weights > 0)
+        return float(np.sum(counted)) / total
 
     def loss(
         self,
@@ -476,7 +488,7 @@ class FocalLoss:
         return gradient, curvature
 
     def compiled_gradient_curvature(self) -> Callable[..., tuple[Array, Array]] | None:
-        """Return `gradient_curvature` compiled by numba, or None where numba is not installed.
+        """Return `gradient_curvature` compiled by numba, or None.
 
         It computes the same formula without the cost of many small array operations, so that it
         wins on batches of a few hundred rows, which is how CatBoost asks for derivatives. It takes
@@ -486,7 +498,8 @@ class FocalLoss:
         -------
         callable or None
             ``f(y_true, raw_prediction, sample_weight)``, which gives gradient and curvature.
-            The first call compiles, or loads what an earlier process compiled.
+            The first call compiles, or loads what an earlier process compiled. None where numba is
+            not installed, and in a subclass that has another ``gradient_curvature``.
 
         Examples
         --------
@@ -497,7 +510,8 @@ class FocalLoss:
         (array([-0.5]), array([0.25]))
         """
         fill_rows = _compiled_fill_rows()
-        if fill_rows is None:
+        is_own = type(self).gradient_curvature is FocalLoss.gradient_curvature
+        if fill_rows is None or not is_own:
             return None
         positive, negative = self._class_weights()
         max_step = self._largest_step()
@@ -552,7 +566,7 @@ class FocalLoss:
         >>> FocalLoss(gamma=0.0).log_odds([-2.0, 0.0, 2.0])
         array([-2.,  0.,  2.])
         """
-        z = np.asarray(raw_prediction)
+        z = as_numbers("raw_prediction", raw_prediction)
         dtype = _result_dtype(z)
         with np.errstate(over="ignore", under="ignore"):
             odds = self._unweighted_log_odds(z.astype(np.float64)) - self._logit_alpha()
@@ -602,7 +616,7 @@ class FocalLoss:
         >>> FocalLoss(gamma=2.0).link([0.01, 0.5]).round(6)
         array([-1.706453,  0.      ])
         """
-        proba = np.asarray(proba)
+        proba = as_numbers("proba", proba)
         check_probabilities("proba", proba)
         dtype = _result_dtype(proba)
         target = np.asarray(logit(proba.astype(np.float64)) + self._logit_alpha())
@@ -677,11 +691,7 @@ class FocalLoss:
         check_probabilities("y_true", labels)
         if sample_weight is None:
             return self.init_score_from_sums(float(np.sum(labels, dtype=np.float64)), labels.size)
-        weights = as_rows("sample_weight", sample_weight)
-        if weights.shape != labels.shape:
-            raise ValueError(
-                f"sample_weight must have the shape of y_true, {labels.shape}, got {weights.shape}."
-            )
+        weights = broadcast("sample_weight", sample_weight, labels.shape, "y_true")
         check_weights(weights)
         return self.init_score_from_sums(
             float(np.sum(labels * weights.astype(np.float64, copy=False))),
@@ -724,7 +734,7 @@ class FocalLoss:
         return (1.0, 1.0) if self.alpha is None else (self.alpha, 1.0 - self.alpha)
 
     def _largest_step(self) -> float:
-        return _LARGEST_STEP if self.max_step is None else self.max_step
+        return min(_LARGEST_STEP if self.max_step is None else self.max_step, _LARGEST_STEP)
 
     def _logit_alpha(self) -> float:
         return 0.0 if self.alpha is None else float(logit(self.alpha))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import xgboost as xgb
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from focalboost import _contract
-from focalboost._contract import Loss, Objective
+from focalboost._contract import Array, Loss, Objective
 
 __all__ = ["metric", "objective", "train"]
 
@@ -23,13 +26,16 @@ _REFUSED: dict[tuple[str, ...], tuple[tuple[Any, ...], str]] = {
     ("num_class",): ((0, 1, None), "the loss is binary."),
 }
 
+_MAGNIFICATION = 1e6
+_LARGEST_START = 13.8
+
 
 @dataclass(frozen=True)
 class _Metric:
     loss: Any
 
     def __post_init__(self) -> None:
-        _contract.check_loss(self.loss)
+        _contract.check_loss(self.loss, _contract.METRIC_NEEDS)
 
     @property
     def __name__(self) -> str:
@@ -40,6 +46,16 @@ class _Metric:
         y, z, w = _contract.rows(first, second, sample_weight)
         value = float(self.loss(y, z, w))
         return (self.__name__, value) if isinstance(second, xgb.DMatrix) else value
+
+
+@dataclass(frozen=True)
+class _Magnified:
+    """A metric for XGBClassifier, whose callbacks see six decimals of it: twelve, this way."""
+
+    metric: Any
+
+    def __call__(self, y_true: Array, raw_prediction: Array, sample_weight: Any = None) -> float:
+        return _MAGNIFICATION * float(self.metric(y_true, raw_prediction, sample_weight))
 
 
 class _Callbacks(xgb.callback.TrainingCallback):
@@ -104,7 +120,7 @@ def objective(loss: Loss) -> Objective:
     Examples
     --------
     >>> import numpy as np
-    >>> from scipy.special import expit
+    >>> from scipy.special import expit, logit
     >>> from xgboost import XGBClassifier
     >>> import focalboost.xgboost
     >>> from focalboost import FocalLoss
@@ -189,7 +205,7 @@ def train(
         As in `xgboost.train`. As there, the booster holds all rounds, and ``best_iteration`` says
         which was the best.
     xgb_model : str, path, xgboost.Booster or bytearray, optional
-        A model from this function to continue; training starts at its start score.
+        A binary:logistic model to continue, as this function returns it; it keeps its start score.
     loss : FocalLoss or another binary loss
         See `objective`.
 
@@ -201,6 +217,11 @@ def train(
     ------
     ValueError
         If a label, raw score or parameter is not as said above.
+
+    Warns
+    -----
+    UserWarning
+        If the start score is beyond 13.8, where XGBoost cuts it off.
 
     Examples
     --------
@@ -215,7 +236,7 @@ def train(
     True
     """
     _contract.check_loss(loss)
-    params = dict(params)
+    params = _as_dict(params)
     _contract.refuse_options(params, _REFUSED)
     evals = list(evals or [])
     for data in [dtrain, *(data for data, _ in evals)]:
@@ -232,13 +253,15 @@ def train(
     params["objective"] = "binary:logistic"
     if xgb_model is None:
         init_score = _contract.start_score(loss, *_contract.labels_and_weights(dtrain))
-        params["base_score"] = float(expit(init_score))
+        params["base_score"] = _base_score(init_score)
+    else:
+        _check_binary(xgb_model)
     callbacks = list(callbacks or [])
     if verbose_eval:
         callbacks.append(xgb.callback.EvaluationMonitor(period=int(verbose_eval)))
     if early_stopping_rounds:
         # The last metric of the history is the one that stops: the loss.
-        callbacks.append(xgb.callback.EarlyStopping(early_stopping_rounds, maximize=False))
+        callbacks.append(xgb.callback.EarlyStopping(rounds=early_stopping_rounds, maximize=False))
     return xgb.train(
         params,
         dtrain,
@@ -251,3 +274,83 @@ def train(
         callbacks=[_Callbacks(loss, evals, callbacks)],
         custom_metric=custom_metric,
     )
+
+
+def _as_dict(params: Any) -> dict[str, Any]:
+    """Return XGBoost's parameters as a dict; a list of pairs may name several metrics."""
+    if params is None or isinstance(params, dict):
+        return dict(params or {})
+    metrics = [value for name, value in params if name == "eval_metric"]
+    return {**dict(params), **({"eval_metric": metrics} if metrics else {})}
+
+
+def _base_score(init_score: float) -> float:
+    """Return the start score as XGBoost stores it, a probability in single precision."""
+    base_score = np.float32(expit(init_score))
+    stored = float(np.clip(logit(np.float64(base_score)), -_LARGEST_START, _LARGEST_START))
+    if abs(stored - init_score) > 1e-3:
+        warnings.warn(
+            f"XGBoost stores the start score {init_score:.6g} as {stored:.6g}: it keeps a "
+            "probability in single precision. Training starts there.",
+            stacklevel=3,
+        )
+    return float(base_score)
+
+
+def _check_binary(xgb_model: Any) -> None:
+    if not isinstance(xgb_model, xgb.Booster):
+        xgb_model = xgb.Booster(model_file=xgb_model)
+    name = json.loads(xgb_model.save_config())["learner"]["objective"]["name"]
+    if name != "binary:logistic":
+        raise ValueError(f"xgb_model must be a binary:logistic model, got {name}.")
+
+
+def _fit_classifier(
+    estimator: xgb.XGBClassifier,
+    loss: Loss,
+    rows: tuple[Any, Array, Array | None],
+    init_score: float,
+    valid: tuple[Any, Array, Array | None] | None,
+    stopping_metric: Any,
+    early_stopping_rounds: int | None,
+) -> tuple[xgb.XGBClassifier, list[float], int]:
+    """Train an XGBClassifier in place; return it, its validation history and number of rounds."""
+    _contract.refuse_options(estimator.get_params(), _REFUSED)
+    X, y, weight = rows
+    own = {name: estimator.get_params()[name] for name in ("callbacks", "eval_metric")}
+    if hasattr(X, "dtypes") and any(str(dtype) == "category" for dtype in X.dtypes):
+        estimator.set_params(enable_categorical=True)
+    callbacks = list(own["callbacks"] or [])
+    evals: dict[str, Any] = {}
+    if valid is not None:
+        X_valid, y_valid, weight_valid = valid
+        evals = {"eval_set": [(X_valid, y_valid)]}
+        if weight_valid is not None:
+            evals["sample_weight_eval_set"] = [weight_valid]
+        if early_stopping_rounds is not None:
+            # The booster then ends at its best round, for whoever predicts with it.
+            callbacks.append(
+                xgb.callback.EarlyStopping(
+                    rounds=early_stopping_rounds, maximize=False, save_best=True
+                )
+            )
+    estimator.set_params(
+        objective=objective(loss),
+        base_score=_base_score(init_score),
+        eval_metric=_Metric(_Magnified(stopping_metric)) if valid else None,
+        disable_default_eval_metric=True,
+        callbacks=callbacks or None,
+    )
+    estimator.fit(X, y, sample_weight=weight, verbose=False, **evals)
+    history = []
+    if valid is not None:
+        (values,) = estimator.evals_result()["validation_0"].values()
+        history = [value / _MAGNIFICATION for value in values]
+    # From here on it is a classifier with XGBoost's own objective, which needs no focalboost.
+    estimator.set_params(objective="binary:logistic", **own)
+    return estimator, history, estimator.get_booster().num_boosted_rounds()
+
+
+def _raw_prediction(estimator: xgb.XGBClassifier, X: Any) -> Array:
+    """Return the raw scores of a classifier that `_fit_classifier` trained."""
+    return np.asarray(estimator.predict(X, output_margin=True))

@@ -7,6 +7,7 @@ from typing import Any
 import catboost
 import lightgbm
 import numpy as np
+import shap
 import xgboost
 from scipy.special import expit
 from sklearn._loss import HalfBinomialLoss
@@ -59,6 +60,14 @@ def make_data(n: int = 300, seed: int = 0) -> tuple[Any, Any, Any]:
     X = rng.normal(size=(n, 4)).round(1)  # few values: weights do not move the bins
     y = (X[:, 0] + X[:, 1] ** 2 + rng.normal(size=n) > 2.2).astype(int)
     return X, y, rng.integers(1, 4, size=n).astype(float)
+
+
+def shap_total(model: Any, X: Any) -> Any:
+    """Return the sum of a model's SHAP values and its expected value, as shap computes them."""
+    explanation = shap.TreeExplainer(model)(X)
+    total = explanation.base_values + explanation.values.sum(axis=1)
+    # shap gives both classes of a LightGBM model with the binary objective
+    return total[:, 1] if total.ndim == 2 else total
 
 
 @dataclass(frozen=True)

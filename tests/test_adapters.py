@@ -14,7 +14,7 @@ import pytest
 import shap
 import xgboost
 from numpy.testing import assert_allclose, assert_array_equal
-from registry import BACKENDS, make_data, start_of
+from registry import BACKENDS, make_data, shap_total, start_of
 from scipy.special import expit, logit
 from sklearn._loss import HalfBinomialLoss
 from sklearn.base import clone
@@ -55,17 +55,11 @@ class NoWeights(FocalLoss):
     def gradient_curvature(self, y_true, raw_prediction, sample_weight=None):
         return super().gradient_curvature(y_true, raw_prediction)
 
-    def compiled_gradient_curvature(self):
-        return None
-
 
 class HalfTheCurvature(FocalLoss):
     def gradient_curvature(self, y_true, raw_prediction, sample_weight=None):
         gradient, curvature = super().gradient_curvature(y_true, raw_prediction, sample_weight)
         return gradient, curvature / 2
-
-    def compiled_gradient_curvature(self):
-        return None
 
 
 class GradientUphill(HalfTheCurvature):
@@ -440,10 +434,7 @@ def test_saved_model_predicts_without_focalboost(backend, tmp_path):
 @pytest.mark.parametrize("backend", TRAINERS, ids=lambda backend: backend.name)
 def test_shap_values_sum_to_the_raw_score(backend):
     fitted = backend.fit(FocalLoss(2.0, 0.25), X, Y, None, 10, backend.params)
-    explainer = shap.TreeExplainer(fitted.model)
-    values = explainer.shap_values(X)
-    total = explainer.expected_value + np.asarray(values).sum(axis=1)
-    assert_allclose(total, fitted.raw(X), rtol=0, atol=1e-5)
+    assert_allclose(shap_total(fitted.model, X), fitted.raw(X), rtol=0, atol=1e-5)
 
 
 # What is particular to one booster.
@@ -503,6 +494,169 @@ def test_lightgbm_data_sets_are_reusable():
     assert_array_equal(built_in, fresh.predict(X))
 
 
+def lightgbm_data(kind, tmp_path):
+    """Return a training set of one kind, and what else train gets with it."""
+    if kind == "file":
+        np.savetxt(tmp_path / "train.csv", np.column_stack([Y, X]), delimiter=",")
+        return lightgbm.Dataset(str(tmp_path / "train.csv")), {}
+    data = lightgbm.Dataset(X, Y, weight=W, free_raw_data=False)
+    if kind == "constructed":
+        return data.construct(), {}
+    if kind == "subset":
+        return data.subset(np.arange(0, len(Y), 2)), {}
+    if kind in ("continued", "after continued"):
+        first = focalboost.lightgbm.train(LIGHTGBM_QUIET, data, 3, loss=FocalLoss(2.0))
+        if kind == "continued":
+            return data, {"init_model": first}
+        focalboost.lightgbm.train(LIGHTGBM_QUIET, data, 3, init_model=first, loss=FocalLoss(2.0))
+    return data, {}
+
+
+LIGHTGBM_QUIET = {"verbose": -1, "num_threads": 1}
+
+
+@pytest.mark.parametrize(
+    "kind", ["fresh", "constructed", "subset", "file", "continued", "after continued"]
+)
+def test_lightgbm_seals_what_it_trained(kind, tmp_path):
+    loss, history = FocalLoss(2.0), {}
+    data, more = lightgbm_data(kind, tmp_path)
+    booster = focalboost.lightgbm.train(
+        LIGHTGBM_QUIET, data, 5, [data], ["data"], loss=loss,
+        callbacks=[lightgbm.record_evaluation(history)], **more,
+    )  # fmt: skip
+    rows, labels, weight = X, Y, None if kind == "file" else W
+    if kind == "subset":
+        rows, labels, weight = X[::2], Y[::2], W[::2]
+    by_hand = loss(labels, booster.predict(rows, raw_score=True), weight)
+    assert_allclose(history["data"]["focal_loss"][-1], by_hand, rtol=1e-6)
+    assert data.get_field("init_score") is None
+
+
+def test_lightgbm_dart():
+    loss, history = FocalLoss(2.0), {}
+    data, same = lightgbm.Dataset(X, Y), lightgbm.Dataset(X, Y)
+    params = {**LIGHTGBM_QUIET, "boosting": "dart"}
+    booster = focalboost.lightgbm.train(
+        params, data, 10, [same], loss=loss, callbacks=[lightgbm.record_evaluation(history)]
+    )
+    by_hand = loss(Y, booster.predict(X, raw_score=True))
+    assert_allclose(history["valid_0"]["focal_loss"][-1], by_hand, rtol=1e-6)
+    with pytest.raises(ValueError, match="valid_sets must not hold train_set where boosting"):
+        focalboost.lightgbm.train(params, data, 10, [data], loss=loss)
+
+
+def test_lightgbm_model_says_binary_everywhere():
+    booster = focalboost.lightgbm.train(LIGHTGBM_QUIET, lightgbm.Dataset(X, Y), 5, loss=FocalLoss())
+    loaded = lightgbm.Booster(model_str=booster.model_to_string())
+    for model in (booster, loaded):
+        text = model.model_to_string()
+        assert "\nobjective=binary sigmoid:1\n" in text
+        assert "\n[objective: binary]\n" in text
+        explainer = shap.TreeExplainer(model, data=X, model_output="probability")
+        total = explainer.expected_value + explainer.shap_values(X).sum(axis=1)
+        assert_allclose(total, model.predict(X), rtol=0, atol=1e-6)
+    assert np.all(np.isfinite(loaded.refit(X, Y).predict(X)))
+
+
+@pytest.mark.parametrize("params", ['{"num_leaves": 1}', '{"max_bin": 1}', '{"verbosity": -1}'])
+def test_lightgbm_bad_parameter_is_an_error_not_a_crash(params, tmp_path):
+    script = (
+        "import lightgbm, numpy, focalboost.lightgbm\n"
+        "from focalboost import FocalLoss\n"
+        "data = lightgbm.Dataset(numpy.arange(100.)[:, None], numpy.arange(100) > 90)\n"
+        "try:\n"
+        f"    focalboost.lightgbm.train({params}, data, 2, loss=FocalLoss())\n"
+        "except lightgbm.basic.LightGBMError:\n"
+        "    assert not data.params"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=tmp_path, capture_output=True)
+
+
+def test_early_stopping_lightgbm_is_on_the_loss_alone():
+    rows, labels, new_rows, new_labels = noisy_data()
+    best = {}
+    for metric in ("None", "auc"):
+        data = lightgbm.Dataset(rows, labels)
+        best[metric] = focalboost.lightgbm.train(
+            {**LIGHTGBM_QUIET, "early_stopping_round": 5, "metric": metric},
+            data,
+            200,
+            [lightgbm.Dataset(new_rows, new_labels, reference=data)],
+            loss=FocalLoss(2.0, 0.25),
+        ).best_iteration
+    assert best["auc"] == best["None"] < 200
+
+
+def test_foreign_model_to_continue():
+    unsealed = lightgbm.train(
+        {**LIGHTGBM_QUIET, "objective": focalboost.lightgbm.objective(FocalLoss())},
+        lightgbm.Dataset(X, Y), 2,
+    )  # fmt: skip
+    with pytest.raises(ValueError, match="init_model must be a binary model"):
+        train_with(focalboost.lightgbm, Y, init_model=unsealed)
+    regression = xgboost.train({"objective": "reg:squarederror"}, xgboost.DMatrix(X, Y), 2)
+    with pytest.raises(ValueError, match="xgb_model must be a binary:logistic model, got reg:sq"):
+        train_with(focalboost.xgboost, Y, xgb_model=regression)
+    params = {"loss_function": "MultiClass", "verbose": 0, "iterations": 2}
+    classes = catboost.train(
+        catboost.Pool(X, np.arange(len(Y)) % 3), {**params, "allow_writing_files": False}
+    )
+    with pytest.raises(ValueError, match="init_model must be a binary model"):
+        train_with(focalboost.catboost, Y, init_model=classes)
+
+
+def test_xgboost_parameters_as_pairs():
+    history, data = {}, xgboost.DMatrix(X, Y)
+    focalboost.xgboost.train(
+        [("eval_metric", "auc"), ("eval_metric", "aucpr"), ("nthread", 1)], data, 2,
+        evals=[(data, "data")], evals_result=history, verbose_eval=False, loss=FocalLoss(),
+    )  # fmt: skip
+    assert list(history["data"]) == ["auc", "aucpr", "focal_loss"]
+
+
+def test_xgboost_warns_of_a_start_score_that_it_cannot_store():
+    weight = np.where(Y == 1, 1e-9, 1.0)
+    with pytest.warns(UserWarning, match="XGBoost stores the start score -2"):
+        focalboost.xgboost.train(
+            {}, xgboost.DMatrix(X, Y, weight=weight), 1, loss=FocalLoss(0.0, max_step=None)
+        )
+
+
+def test_catboost_takes_files_and_categories(tmp_path):
+    columns = np.column_stack([Y, X])
+    np.savetxt(tmp_path / "train.tsv", columns, delimiter="\t", fmt="%.6g")
+    params = {"iterations": 5, "learning_rate": 0.1, "verbose": 0, "allow_writing_files": False}
+    loss, path = FocalLoss(2.0), str(tmp_path / "train.tsv")
+    from_file = focalboost.catboost.train(catboost.Pool(path), params, eval_set=path, loss=loss)
+    from_array = focalboost.catboost.train(catboost.Pool(X, Y), params, eval_set=(X, Y), loss=loss)
+    assert_allclose(from_file.predict(X), from_array.predict(X), rtol=0, atol=1e-6)
+    mixed = [[value, "ab"[int(value > 0)]] for value in X[:, 0]]
+    pool = catboost.Pool(mixed, Y, cat_features=[1])
+    model = focalboost.catboost.train(pool, params, eval_set=(mixed, Y), loss=loss)
+    history = model.get_evals_result()["validation"]["MeanLoss"]
+    raw = model.predict(pool, prediction_type="RawFormulaVal")
+    assert_allclose(history[model.best_iteration_], loss(Y, raw), rtol=1e-6)
+
+
+@pytest.mark.parametrize("backend", TRAINERS, ids=lambda backend: backend.name)
+def test_subclass_gets_its_own_curvature(backend):
+    ours = backend.fit(FocalLoss(2.0), X, Y, None, 5, backend.params).raw(X)
+    half = backend.fit(HalfTheCurvature(2.0), X, Y, None, 5, backend.params).raw(X)
+    assert np.max(np.abs(half - ours)) > 0.1
+
+
+@pytest.mark.parametrize("module", [focalboost.lightgbm, focalboost.xgboost], ids=module_id)
+def test_whole_numbers_as_scores(module):
+    objective = module.objective(FocalLoss(2.0))
+    for whole, real in zip(
+        objective([0.5, 0.9], np.array([0, 0]), [0.5, 0.9]),
+        objective([0.5, 0.9], np.array([0.0, 0.0]), [0.5, 0.9]),
+        strict=True,
+    ):
+        assert_array_equal(whole, real)
+
+
 def test_lightgbm_trains_where_columns_are_constant_after_construction():
     data = lightgbm.Dataset(np.ones((50, 2)), np.arange(50) % 2)
     booster = focalboost.lightgbm.train({"verbose": -1}, data, 2, loss=FocalLoss(2.0))
@@ -545,8 +699,8 @@ def test_catboost_says_that_numba_is_missing(monkeypatch):
     rows, labels, _ = make_data(30_000)
     params = {"iterations": 1, "verbose": 0, "allow_writing_files": False}
     with pytest.warns(UserWarning, match="numba is not installed"):
-        focalboost.catboost.train((rows, labels), params, loss=FocalLoss())
-    focalboost.catboost.train((rows[:300], labels[:300]), params, loss=FocalLoss())
+        focalboost.catboost.train(catboost.Pool(rows, labels), params, loss=FocalLoss())
+    focalboost.catboost.train(catboost.Pool(rows[:99], labels[:99]), params, loss=FocalLoss())
 
 
 # Cross-validation and the scikit-learn way of handling objects.
@@ -640,9 +794,6 @@ class NotANumber(FocalLoss):
         gradient, curvature = super().gradient_curvature(y_true, raw_prediction, sample_weight)
         return gradient * np.nan, curvature
 
-    def compiled_gradient_curvature(self):
-        return None
-
 
 class WrongShape(NotANumber):
     def gradient_curvature(self, y_true, raw_prediction, sample_weight=None):
@@ -698,9 +849,12 @@ def test_bad_derivatives(module, loss, message):
     ids=["class", "string", "function"],
 )
 def test_bad_loss(module, loss, message):
-    for call in (module.objective, module.metric, lambda bad: train_with(module, Y, loss=bad)):
+    for call in (module.objective, lambda bad: train_with(module, Y, loss=bad)):
         with pytest.raises(TypeError, match=message):
             call(loss)
+    if loss is not len:
+        with pytest.raises(TypeError, match=message):
+            module.metric(loss)
 
 
 @pytest.mark.parametrize(
@@ -776,7 +930,7 @@ def test_bad_call_catboost():
     with pytest.raises(ValueError, match=r"pool must be a catboost\.Pool"):
         focalboost.catboost.train(loss=FocalLoss())
     with pytest.raises(ValueError, match="pool and dtrain must not both be given"):
-        focalboost.catboost.train((X, Y), {}, (X, Y), loss=FocalLoss())
+        focalboost.catboost.train(1, {}, 2, loss=FocalLoss())
 
 
 @pytest.mark.parametrize("module", [focalboost.lightgbm, focalboost.xgboost], ids=module_id)

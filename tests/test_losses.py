@@ -198,6 +198,7 @@ def link_inverts(loss):
 
 
 def start_is_the_best_constant(loss):
+    assert loss.init_score([0, 0, 1], 2.0) == loss.init_score([0, 0, 1])
     rng = np.random.default_rng(1)
     y = np.concatenate([rng.integers(0, 2, 40), np.zeros(60)])
     w = rng.uniform(0.5, 2, 100)
@@ -501,6 +502,22 @@ def test_worked_numbers():
     assert_allclose(ratio[0], 100, rtol=1e-12)
 
 
+@pytest.mark.parametrize("gamma", [50.0, 500.0, 1100.0, 1e5, 1e308])
+def test_any_gamma(gamma):
+    finite_everywhere(FocalLoss(gamma))
+    z = np.linspace(-1, 1, 9)
+    gradient, curvature = FocalLoss(gamma, max_step=None).gradient_curvature(np.ones(9), z)
+    if gamma <= 500:
+        expected = [float(reference.expected_hessian(gamma, None, v)) for v in z]
+        smallest = np.abs(gradient) * np.finfo(np.float32).tiny
+        # exp multiplies the rounding of gamma * S
+        assert_allclose(curvature, np.maximum(expected, smallest), rtol=1e-12, atol=TINY)
+
+
+def test_row_of_no_weight_does_not_count():
+    assert FocalLoss()([0, 1], [np.inf, 0.0], [0, 1]) == FocalLoss()([1], [0.0])
+
+
 def test_start_of_the_paper():
     # Lin et al. start at the prior pi = .01 by logit(pi); for log loss that is the best constant.
     assert_allclose(FocalLoss(0.0).link(0.01), -np.log(99), rtol=1e-15)
@@ -541,6 +558,8 @@ def test_bad_parameter(kwargs, error, message):
         (lambda f: f.init_score([1, 0], [1]), r"sample_weight must have the shape of y_true"),
         (lambda f: f.init_score([1, 3]), r"y_true must lie in \[0, 1\], got 3\."),
         (lambda f: f.init_score([]), r"y_true must hold both classes"),
+        (lambda f: f.link(["a"]), r"proba must be numeric, got dtype <U1\."),
+        (lambda f: f.log_odds([None]), r"raw_prediction must be numeric, got dtype object\."),
         (lambda f: f.link(1.5), r"proba must lie in \[0, 1\], got 1\.5\."),
         (lambda f: f.init_score_from_sums(3, 2), r"0 < label_sum < weight_sum, got 3 and 2\."),
     ],

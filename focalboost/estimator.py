@@ -1,0 +1,438 @@
+"""FocalClassifier: focal loss in scikit-learn's clothes, around a booster's own classifier."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils import _safe_indexing, assert_all_finite
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
+
+from focalboost._checks import check_weights
+from focalboost._tables import as_table, categories_of
+from focalboost.losses import FocalLoss
+
+__all__ = ["FocalClassifier"]
+
+Array = npt.NDArray[Any]
+
+_CLASSES = {
+    "lightgbm": "LGBMClassifier",
+    "xgboost": "XGBClassifier",
+    "catboost": "CatBoostClassifier",
+}
+
+
+@dataclass(frozen=True)
+class LogLoss:
+    """Log loss of the posterior: what early stopping watches, in units of nats."""
+
+    loss: FocalLoss
+
+    def __call__(self, y_true: Array, raw_prediction: Array, sample_weight: Any = None) -> float:
+        return FocalLoss(0.0)(y_true, self.loss.log_odds(raw_prediction), sample_weight)
+
+
+class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Binary classifier that trains a booster with focal loss, with calibrated probabilities.
+
+    It clones a classifier of LightGBM, XGBoost or CatBoost and trains the clone with `FocalLoss`,
+    from the loss's optimal constant. Parameters of the booster are tuned as ``estimator__...``.
+
+    Parameters
+    ----------
+    estimator : LGBMClassifier, XGBClassifier or CatBoostClassifier, default=None
+        The booster; it is cloned. None is the first of the three that is installed, with its
+        defaults. Parameters that a Python objective would switch off, such as
+        ``scale_pos_weight``, are refused; LightGBM's ``class_weight`` is folded into the weights.
+        A CatBoostClassifier with no ``learning_rate`` trains at .03: CatBoost fits the rate to the
+        data only for its own losses.
+    gamma : float, default=2.0
+        Focusing parameter of the loss, >= 0. This is not XGBoost's ``gamma``, which is
+        ``estimator__gamma``.
+    alpha : float, "balanced", dict or None, default=None
+        Weight of the positive class in (0, 1), with 1 - alpha for the other. "balanced" is the
+        share of the other class in the weighted data. A dict {label: weight} is scaled to sum 1.
+        None weighs both classes 1.
+    max_step : float or None, default=4.0
+        Bound on a row's own Newton step; see `FocalLoss`.
+    pos_label : label, default=None
+        The class that ``alpha`` weights. None is the second of the sorted labels; with string
+        labels and a number as ``alpha`` it must be given.
+    early_stopping_rounds : int or None, default=50
+        Rounds without a better ``stopping_metric`` on ``X_val`` after which training stops. Without
+        ``X_val`` every round is trained.
+    stopping_metric : {"log_loss", "focal_loss"}, default="log_loss"
+        What early stopping watches: the log loss of the posterior, or the focal loss.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (2,)
+        The sorted labels.
+    loss_ : FocalLoss
+        The loss, with alpha as a number.
+    init_score_ : float
+        Raw score at which training began.
+    estimator_ : LGBMClassifier, XGBClassifier or CatBoostClassifier
+        The fitted clone. It holds the start score, so that it predicts alone and its SHAP values
+        sum to the raw score; its own ``predict_proba`` is the *sigmoid* of the raw score, which is
+        not the probability. Its class 1 is the positive class.
+    best_iteration_ : int
+        Number of boosting rounds that prediction uses.
+    evals_result_ : dict
+        ``{"validation": {stopping_metric: values}}``, one value a round; empty without ``X_val``.
+    n_features_in_ : int
+        Number of columns in ``fit``.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, where they are strings.
+
+    See Also
+    --------
+    FocalLoss : The loss, and the posterior in closed form.
+
+    Notes
+    -----
+    Three outputs, from raw to cooked: `raw_prediction` is the booster's score, `decision_function`
+    the logit of the posterior, and `predict_proba` the posterior itself, in closed form [1]_.
+
+    Weights are rescaled to mean 1, since boosters hold sums of Hessians against constants, and rows
+    of weight 0 leave before training. Soft labels are for the native adapters, such as
+    ``focalboost.lightgbm.train``.
+
+    Fitted models pickle. For ``skops`` trust ``focalboost.estimator.FocalClassifier``,
+    ``focalboost.losses.FocalLoss``, and for LightGBM ``collections.OrderedDict``,
+    ``lightgbm.basic.Booster``, ``lightgbm.sklearn.LGBMClassifier``; for XGBoost
+    ``xgboost.core.Booster``, ``xgboost.sklearn.XGBClassifier``; for CatBoost
+    ``catboost.core.CatBoostClassifier``, ``focalboost.catboost.MeanLoss``,
+    ``focalboost.catboost._Objective``, ``focalboost.estimator.LogLoss``.
+
+    References
+    ----------
+    .. [1] N. Charoenphakdee, J. Vongkulbhisal, N. Chairatanakul, M. Sugiyama, "On Focal Loss for
+       Class-Posterior Probability Estimation: A Theoretical Perspective", CVPR 2021,
+       `arXiv:2011.09172 <https://arxiv.org/abs/2011.09172>`_.
+
+    Examples
+    --------
+    >>> from lightgbm import LGBMClassifier
+    >>> from sklearn.datasets import make_classification
+    >>> from focalboost import FocalClassifier
+    >>> X, y = make_classification(2000, weights=[0.95], random_state=0)
+    >>> model = FocalClassifier(LGBMClassifier(n_estimators=30, verbose=-1), gamma=2.0)
+    >>> proba = model.fit(X, y).predict_proba(X)[:, 1]
+    >>> bool(abs(proba.mean() - y.mean()) < 0.01)
+    True
+    """
+
+    def __init__(
+        self,
+        estimator: Any = None,
+        *,
+        gamma: float = 2.0,
+        alpha: float | str | Mapping[Any, float] | None = None,
+        max_step: float | None = 4.0,
+        pos_label: Any = None,
+        early_stopping_rounds: int | None = 50,
+        stopping_metric: str = "log_loss",
+    ) -> None:
+        self.estimator = estimator
+        self.gamma = gamma
+        self.alpha = alpha
+        self.max_step = max_step
+        self.pos_label = pos_label
+        self.early_stopping_rounds = early_stopping_rounds
+        self.stopping_metric = stopping_metric
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = True
+        return tags
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> FocalClassifier:
+        """Train the booster.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, pandas or polars frame} of shape (n_samples, n_features)
+            Numbers, booleans and categories; missing values are allowed.
+        y : array-like of shape (n_samples,)
+            Two classes of any label type.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights >= 0.
+        X_val, y_val, sample_weight_val : default=None
+            Data for early stopping, of the kinds of the first three. In a pipeline,
+            ``Pipeline(transform_input=["X_val"])`` passes them through the steps before.
+
+        Returns
+        -------
+        FocalClassifier
+            Itself, fitted.
+
+        Raises
+        ------
+        ValueError
+            If a column, label, weight or parameter is not as said above.
+        TypeError
+            If ``estimator`` is not a classifier of one of the three boosters.
+        """
+        estimator = _default_estimator() if self.estimator is None else clone(self.estimator)
+        adapter = _adapter_of(estimator)
+        if self.stopping_metric not in ("log_loss", "focal_loss"):
+            raise ValueError(
+                f"stopping_metric must be 'log_loss' or 'focal_loss', got {self.stopping_metric!r}."
+            )
+        if (X_val is None) != (y_val is None):
+            raise ValueError("X_val and y_val must be given together, got one of them.")
+
+        table = as_table(X)
+        self._check_columns(table, reset=True)
+        labels = _as_labels(y)
+        check_consistent_length(table, labels)
+        table, labels, weight = _weighted(table, labels, sample_weight, estimator)
+        self.classes_ = np.unique(labels)
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"y must hold two classes of positive weight, got one class, {self.classes_[0]}."
+            )
+        self._positive = self._index_of_positive()
+        target = _encode(labels, self.classes_[self._positive])
+        alpha = self._alpha(float(np.average(target, weights=weight)))
+        self.loss_ = FocalLoss(self.gamma, alpha, max_step=self.max_step)
+        self.init_score_ = self.loss_.init_score(target, weight)
+        self._categories = categories_of(table)
+
+        valid = None
+        if X_val is not None:
+            labels_val = _as_labels(y_val)
+            unknown = np.setdiff1d(labels_val, self.classes_)
+            if len(unknown):
+                raise ValueError(f"y_val must hold labels of y only, got {unknown[0]}.")
+            X_val = self._table(X_val)
+            check_consistent_length(X_val, labels_val)
+            X_val, labels_val, weight_val = _weighted(
+                X_val, labels_val, sample_weight_val, estimator
+            )
+            valid = X_val, _encode(labels_val, self.classes_[self._positive]), weight_val
+
+        self.estimator_, history, self.best_iteration_ = adapter._fit_classifier(
+            estimator,
+            self.loss_,
+            (table, target, weight),
+            self.init_score_,
+            valid,
+            LogLoss(self.loss_) if self.stopping_metric == "log_loss" else self.loss_,
+            self.early_stopping_rounds,
+        )
+        self.evals_result_ = {"validation": {self.stopping_metric: history}} if valid else {}
+        return self
+
+    def raw_prediction(self, X: Any) -> Array:
+        """Return the booster's raw score of the positive class, start score included.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, pandas or polars frame} of shape (n_samples, n_features)
+            Rows with the columns of ``fit``, in their order.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
+        check_is_fitted(self)
+        raw = _adapter_of(self.estimator_)._raw_prediction(self.estimator_, self._table(X))
+        return np.asarray(raw, dtype=np.float64)
+
+    def decision_function(self, X: Any) -> Array:
+        """Return the logit of the probability of ``classes_[1]``.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, pandas or polars frame} of shape (n_samples, n_features)
+            Rows with the columns of ``fit``, in their order.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Above 0 the probability of ``classes_[1]`` is above .5.
+        """
+        raw = self.raw_prediction(X)
+        odds: Array = self.loss_.log_odds(raw)
+        return odds if self._positive == 1 else -odds
+
+    def predict_proba(self, X: Any) -> Array:
+        """Return the closed-form posterior of both classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, pandas or polars frame} of shape (n_samples, n_features)
+            Rows with the columns of ``fit``, in their order.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, 2)
+            In the order of ``classes_``.
+        """
+        odds = self.decision_function(X)
+        return np.column_stack([expit(-odds), expit(odds)])
+
+    def predict(self, X: Any) -> Array:
+        """Return the more probable class.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, pandas or polars frame} of shape (n_samples, n_features)
+            Rows with the columns of ``fit``, in their order.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
+        second = self.decision_function(X) > 0
+        return np.asarray(self.classes_[second.astype(int)])
+
+    def _table(self, X: Any) -> Any:
+        table = as_table(X, self._categories)
+        self._check_columns(table, reset=False)
+        return table
+
+    def _check_columns(self, table: Any, reset: bool) -> None:
+        try:
+            validate_data(self, table, reset=reset, skip_check_array=True)
+        except ValueError as error:
+            expected = getattr(self, "feature_names_in_", None)
+            if reset or expected is None or not hasattr(table, "columns"):
+                raise
+            raise ValueError(
+                f"{error}Expected the columns {[*expected]}, got {[*table.columns]}."
+            ) from None
+
+    def _index_of_positive(self) -> int:
+        if self.pos_label is None:
+            is_number = isinstance(self.alpha, int | float | np.number)
+            if is_number and self.classes_.dtype.kind not in "biuf":
+                raise ValueError(
+                    "pos_label must be given where alpha is a number and the labels are strings, "
+                    f"got None with labels {[*self.classes_]}: which of them does {self.alpha} "
+                    "weight?"
+                )
+            return 1
+        (found,) = np.nonzero(self.classes_ == self.pos_label)
+        if len(found) != 1:
+            raise ValueError(
+                f"pos_label must be a label of y, {[*self.classes_]}, got {self.pos_label!r}."
+            )
+        return int(found[0])
+
+    def _alpha(self, share: float) -> float | None:
+        """Return alpha as FocalLoss takes it, given the weighted share of the positive class."""
+        if isinstance(self.alpha, Mapping):
+            if set(self.alpha) != set(self.classes_):
+                raise ValueError(
+                    f"alpha must have a weight for each label, {[*self.classes_]}, "
+                    f"got {self.alpha!r}."
+                )
+            total = sum(self.alpha.values())
+            return float(self.alpha[self.classes_[self._positive]] / total)
+        if isinstance(self.alpha, str):
+            if self.alpha != "balanced":
+                raise ValueError(
+                    f"alpha must be a number, 'balanced', a dict or None, got {self.alpha!r}."
+                )
+            return 1.0 - share
+        return self.alpha
+
+
+def _default_estimator() -> Any:
+    for library, name in _CLASSES.items():
+        if find_spec(library) is not None:
+            quiet = {"lightgbm": {"verbose": -1}, "catboost": {"verbose": 0}}
+            return getattr(import_module(library), name)(**quiet.get(library, {}))
+    raise ImportError(
+        "FocalClassifier needs a booster: install lightgbm, xgboost or catboost, "
+        'for example by pip install "focalboost[lightgbm]".'
+    )
+
+
+def _adapter_of(estimator: Any) -> Any:
+    """Return the module of ours for the library that the estimator is a classifier of."""
+    for library, name in _CLASSES.items():
+        module = sys.modules.get(library)
+        is_dask = type(estimator).__name__.startswith("Dask")
+        if module and isinstance(estimator, getattr(module, name)) and not is_dask:
+            return import_module(f"focalboost.{library}")
+    hint = ": put FocalClassifier inside the Pipeline" if isinstance(estimator, Pipeline) else ""
+    raise TypeError(
+        "estimator must be an LGBMClassifier, XGBClassifier or CatBoostClassifier, "
+        f"got {type(estimator).__name__}{hint}."
+    )
+
+
+def _as_labels(y: Any) -> Array:
+    labels = column_or_1d(y, warn=True)
+    assert_all_finite(labels, input_name="y")
+    kind = type_of_target(labels, input_name="y")
+    if kind == "continuous" and labels.min() >= 0 and labels.max() <= 1:
+        raise ValueError(
+            "Unknown label type: y must hold two classes, got numbers between 0 and 1. Soft labels "
+            "are for the native adapters, such as focalboost.lightgbm.train."
+        )
+    check_classification_targets(labels)
+    if kind != "binary":
+        raise ValueError(
+            f"Only binary classification is supported. The type of the target is {kind}."
+        )
+    return np.asarray(labels)
+
+
+def _encode(labels: Array, positive: Any) -> Array:
+    return np.asarray(labels == positive, dtype=np.float64)
+
+
+def _weighted(
+    table: Any, labels: Array, sample_weight: Any, estimator: Any
+) -> tuple[Any, Array, Array | None]:
+    """Return the rows of positive weight and their weights, of mean 1, or None where all are 1.
+
+    LightGBM's class_weight is a factor of the weights, where the start score sees it too.
+    """
+    class_weight = estimator.get_params().get("class_weight")
+    if sample_weight is None and class_weight is None:
+        return table, labels, None
+    weight = _check_sample_weight(sample_weight, table, dtype=np.float64)
+    check_weights(weight)
+    if class_weight is not None:
+        weight = weight * compute_sample_weight(class_weight, labels)
+    if not np.any(weight):
+        raise ValueError("sample_weight must have a positive sum, got 0.")
+    (kept,) = np.nonzero(weight)
+    if len(kept) < len(weight):
+        table, labels, weight = _safe_indexing(table, kept), labels[kept], weight[kept]
+    # In single precision, as boosters hold them, so that the start score is for the same weights.
+    return table, labels, (weight / weight.mean()).astype(np.float32).astype(np.float64)

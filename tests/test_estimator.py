@@ -1,0 +1,532 @@
+"""FocalClassifier: scikit-learn's own checks, then what it promises, on every booster."""
+
+import pickle
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import joblib
+import numpy as np
+import optuna
+import pandas as pd
+import polars
+import pytest
+import skops.io
+from catboost import CatBoostClassifier
+from imblearn.ensemble import BalancedBaggingClassifier, EasyEnsembleClassifier
+from imblearn.over_sampling import RandomOverSampler
+from imblearn.pipeline import make_pipeline as make_imbalanced_pipeline
+from lightgbm import LGBMClassifier, LGBMRanker, LGBMRegressor
+from numpy.testing import assert_allclose, assert_array_equal
+from registry import make_data, shap_total
+from scipy.sparse import csr_matrix
+from scipy.special import expit, logit
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import make_column_transformer
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    BaggingClassifier,
+    StackingClassifier,
+    VotingClassifier,
+)
+from sklearn.inspection import permutation_importance
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.model_selection import (
+    FixedThresholdClassifier,
+    GridSearchCV,
+    TunedThresholdClassifierCV,
+    cross_val_predict,
+    cross_validate,
+)
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+from xgboost import XGBClassifier
+
+from focalboost import FocalClassifier, FocalLoss
+
+BOOSTERS = {
+    "lightgbm": LGBMClassifier(n_estimators=15, n_jobs=1, verbose=-1),
+    "xgboost": XGBClassifier(n_estimators=15, n_jobs=1, max_depth=3),
+    "catboost": CatBoostClassifier(
+        n_estimators=15, thread_count=1, verbose=0, learning_rate=0.3, depth=4
+    ),
+}
+X, Y, W = make_data(400)
+WORDS = np.where(Y == 1, "fraud", "legit")
+
+
+@pytest.fixture(params=BOOSTERS)
+def booster(request):
+    return clone(BOOSTERS[request.param])
+
+
+@pytest.fixture
+def model(booster):
+    return FocalClassifier(booster)
+
+
+def expected_failures(estimator):
+    # Weights and repeated rows give other histograms and other regularisation. With 15 rows
+    # LightGBM does not split, and passes.
+    if isinstance(estimator.estimator, LGBMClassifier):
+        return {}
+    reason = "the booster itself does not take weights for repeated rows"
+    return {
+        "check_sample_weight_equivalence_on_dense_data": reason,
+        "check_sample_weight_equivalence_on_sparse_data": reason,
+    }
+
+
+@parametrize_with_checks(
+    [FocalClassifier(estimator) for estimator in BOOSTERS.values()],
+    expected_failed_checks=expected_failures,
+)
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+# Probabilities, labels, weights.
+
+
+@pytest.mark.parametrize(("name", "tolerance"), [("lightgbm", 1e-12), ("xgboost", 1e-6)])
+@pytest.mark.parametrize("weight", [None, W / W.mean()], ids=["unweighted", "weighted"])
+def test_is_the_booster_at_gamma_0(name, tolerance, weight):
+    extra = {"colsample_bytree": 0.5, "subsample": 0.7, "random_state": 3}
+    if name == "lightgbm":
+        extra["subsample_freq"] = 1
+    plain = clone(BOOSTERS[name]).set_params(**extra)
+    ours = FocalClassifier(plain, gamma=0.0, max_step=None).fit(X, Y, weight)
+    if name == "xgboost":
+        # XGBoost's own start score is one Newton step from 0, not the optimum.
+        plain.set_params(base_score=float(np.average(Y, weights=weight)))
+    theirs = plain.fit(X, Y, sample_weight=weight).predict_proba(X)
+    assert_allclose(ours.predict_proba(X), theirs, rtol=0, atol=tolerance)
+
+
+def test_is_catboost_at_gamma_0():
+    plain = clone(BOOSTERS["catboost"]).set_params(leaf_estimation_iterations=1)
+    ours = FocalClassifier(plain, gamma=0.0, max_step=None).fit(X, Y)
+    start = float(np.float32(logit(Y.mean())))
+    theirs = plain.fit(X, Y, baseline=np.full(len(Y), start))
+    raw = theirs.predict(X, prediction_type="RawFormulaVal") + start
+    assert_allclose(ours.predict_proba(X)[:, 1], expit(raw), rtol=0, atol=1e-6)
+
+
+def test_three_outputs(model):
+    model.set_params(gamma=2.0, alpha=0.25).fit(X, Y)
+    raw = model.raw_prediction(X)
+    assert_array_equal(model.decision_function(X), model.loss_.log_odds(raw))
+    assert_array_equal(model.predict_proba(X)[:, 1], expit(model.decision_function(X)))
+    assert_array_equal(model.predict(X), model.predict_proba(X)[:, 1] > 0.5)
+    assert model.loss_ == FocalLoss(2.0, 0.25)
+    assert model.init_score_ == model.loss_.init_score(Y)
+    assert model.best_iteration_ == 15
+    assert model.evals_result_ == {}
+    # the posterior is nearer to the truth than the sigmoid
+    assert log_loss(Y, model.predict_proba(X)) < log_loss(Y, expit(raw))
+
+
+def test_the_booster_inside_predicts_alone(model):
+    model.fit(X, Y, W, X_val=X, y_val=Y)
+    alone = model.estimator_
+    # single precision in XGBoost
+    assert_allclose(alone.predict_proba(X)[:, 1], expit(model.raw_prediction(X)), atol=1e-6)
+    assert_array_equal(alone.predict(X), (model.raw_prediction(X) > 0).astype(int))
+    assert_allclose(shap_total(alone, X), model.raw_prediction(X), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("labels", "kwargs"),
+    [
+        (WORDS, {"pos_label": "fraud", "alpha": 0.75}),
+        (WORDS.astype(object), {"pos_label": "fraud", "alpha": 0.75}),
+        (WORDS, {"pos_label": "legit", "alpha": 0.25}),
+        (WORDS, {"alpha": {"fraud": 3, "legit": 1}}),
+        (Y == 1, {"alpha": 0.75}),
+        (Y + 1, {"alpha": {1: 0.25, 2: 0.75}}),
+        (-Y, {"alpha": 0.25}),
+        (pd.Series(WORDS), {"alpha": {"fraud": 0.3, "legit": 0.1}}),
+    ],
+)
+def test_any_labels(model, labels, kwargs):
+    truth = clone(model).set_params(alpha=0.75).fit(X, Y).predict_proba(X)[:, 1]
+    model.set_params(**kwargs).fit(X, labels)
+    rare = np.asarray(labels)[np.argmax(Y)]
+    assert_array_equal(model.classes_, np.unique(np.asarray(labels)))
+    column = int(model.classes_[1] == rare)
+    # the mirrored loss gives the mirrored trees, but for rounding in single precision
+    assert_allclose(model.predict_proba(X)[:, column], truth, rtol=0, atol=2e-4)
+    assert_array_equal(model.predict(X) == rare, truth > 0.5)
+    assert np.all((model.decision_function(X) > 0) == (model.predict(X) == model.classes_[1]))
+
+
+def test_balanced_alpha(model):
+    model.set_params(alpha="balanced").fit(X, Y, W)
+    # boosters hold weights in single precision
+    assert_allclose(model.loss_.alpha, 1 - np.average(Y, weights=W), rtol=1e-7)
+
+
+def test_weights_have_no_scale_and_no_zero_rows(model):
+    full = clone(model).fit(X, Y, W).predict_proba(X)
+    tiny = clone(model).fit(X, Y, W / W.sum() / 1e3).predict_proba(X)
+    assert_allclose(tiny, full, rtol=1e-5)
+    zeros = np.concatenate([W, np.zeros(50)])
+    more = clone(model).fit(np.vstack([X, X[:50]]), np.concatenate([Y, 1 - Y[:50]]), zeros)
+    assert_allclose(more.predict_proba(X), full, rtol=1e-12)
+
+
+def test_class_weight_is_folded_in():
+    weights = {"fraud": 5.0, "legit": 1.0}
+    folded = FocalClassifier(clone(BOOSTERS["lightgbm"]).set_params(class_weight=weights))
+    by_hand = FocalClassifier(BOOSTERS["lightgbm"])
+    folded.fit(X, WORDS)
+    by_hand.fit(X, WORDS, sample_weight=np.where(Y == 1, 5.0, 1.0))
+    assert_array_equal(folded.predict_proba(X), by_hand.predict_proba(X))
+    assert folded.init_score_ == by_hand.init_score_
+
+
+# Early stopping.
+
+
+def noisy_data():
+    rng = np.random.default_rng(5)
+    rows = rng.normal(size=(600, 5))
+    return rows, (rows[:, 0] + 2 * rng.normal(size=600) > 2.5).astype(int)
+
+
+@pytest.mark.parametrize("metric", ["log_loss", "focal_loss"])
+def test_early_stopping(booster, metric):
+    rows, labels = noisy_data()
+    booster.set_params(n_estimators=300)
+    model = FocalClassifier(booster, stopping_metric=metric, early_stopping_rounds=5)
+    weight = np.arange(300) % 2 + 1.0
+    model.fit(rows[:300], labels[:300], None, rows[300:], labels[300:], weight)
+    history = model.evals_result_["validation"][metric]
+    assert model.best_iteration_ == np.argmin(history) + 1 == len(history) - 5
+    if metric == "log_loss":
+        best = log_loss(labels[300:], model.predict_proba(rows[300:]), sample_weight=weight)
+    else:
+        best = model.loss_(labels[300:], model.raw_prediction(rows[300:]), weight)
+    # XGBoost's scores are in single precision
+    assert_allclose(best, min(history), rtol=1e-5)
+
+
+def test_validation_data_in_a_pipeline(model):
+    rows, labels = noisy_data()
+    rows = rows * 100 + 7
+    with config_context(enable_metadata_routing=True):
+        routed = model.set_fit_request(X_val=True, y_val=True).set_params(early_stopping_rounds=3)
+        pipeline = Pipeline(
+            [("scale", StandardScaler()), ("model", routed)], transform_input=["X_val"]
+        )
+        pipeline.fit(rows[:300], labels[:300], X_val=rows[300:], y_val=labels[300:])
+        history = pipeline[-1].evals_result_["validation"]["log_loss"]
+        assert_allclose(
+            log_loss(labels[300:], pipeline.predict_proba(rows[300:])), min(history), rtol=1e-5
+        )
+
+
+# Tables.
+
+
+def mixed_table():
+    rng = np.random.default_rng(9)
+    city = rng.choice(["Paris", "Rome", "Oslo"], 400).astype(object)
+    city[::17] = None
+    return pd.DataFrame(
+        {
+            "amount": np.where(rng.random(400) < 0.1, np.nan, X[:, 0]),
+            "city": pd.Categorical(city),
+            "count": pd.array(np.where(np.arange(400) % 11, X[:, 1] * 10, 0), dtype="Int64"),
+            "new": pd.array(X[:, 2] > 0, dtype="boolean"),
+            "old": X[:, 3] > 0,
+        }
+    )
+
+
+def test_pandas(model):
+    table = mixed_table()
+    table.loc[3, ["count", "new"]] = pd.NA
+    before = table.copy()
+    model.fit(table, Y)
+    pd.testing.assert_frame_equal(table, before)
+    assert_array_equal(model.feature_names_in_, table.columns)
+    proba = model.predict_proba(table)
+    # The same rows give the same, whatever categories the frame at hand happens to hold.
+    some = table[table["city"] == "Rome"].copy()
+    some["city"] = some["city"].cat.remove_unused_categories()
+    assert_allclose(model.predict_proba(some), proba[table["city"] == "Rome"], rtol=1e-12)
+    unseen = table.iloc[:5].assign(city=pd.Categorical(["Lima"] * 5))
+    missing = table.iloc[:5].assign(city=pd.Categorical([None] * 5, ["Oslo"]))
+    assert_array_equal(model.predict_proba(unseen), model.predict_proba(missing))
+    assert np.ptp(model.predict_proba(table.assign(city=pd.Categorical(["Oslo"] * 400)))) > 0
+
+
+def test_polars_is_pandas(model):
+    table = mixed_table()
+    frame = polars.DataFrame(
+        {
+            "amount": polars.Series(table["amount"].to_numpy(), nan_to_null=True),
+            "city": polars.Series(
+                table["city"].astype(object).where(table["city"].notna(), None).tolist()
+            ).cast(polars.Categorical),
+            "count": table["count"].tolist(),
+            "new": table["new"].tolist(),
+            "old": table["old"].tolist(),
+        }
+    )
+    by_pandas = clone(model).fit(table, Y).predict_proba(table)
+    by_polars = clone(model).fit(frame, Y)
+    assert_allclose(by_polars.predict_proba(frame), by_pandas, rtol=0, atol=1e-15)
+    assert_array_equal(by_polars.feature_names_in_, frame.columns)
+
+
+def test_sparse(model):
+    rows = np.where(np.abs(X) > 0.5, X, 0.0)
+    sparse = clone(model).fit(csr_matrix(rows), Y).predict_proba(csr_matrix(rows))
+    # XGBoost reads an absent entry as missing, the others as 0: each as its own classifier does.
+    dense = np.where(rows == 0, np.nan, rows) if type(model.estimator) is XGBClassifier else rows
+    assert_allclose(sparse, model.fit(dense, Y).predict_proba(dense), rtol=0, atol=1e-12)
+
+
+def test_columns_in_another_order(model):
+    table = pd.DataFrame(X, columns=list("abcd"))
+    model.fit(table, Y)
+    with pytest.raises(ValueError, match=r"(?s)same order.*\['a', 'b', 'c', 'd'\], got \['d', 'c'"):
+        model.predict(table[list("dcba")])
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars"])
+def test_text_column(model, kind):
+    text = {"amount": X[:, 0], "city": ["Paris", "Rome"] * 200}
+    table = pd.DataFrame(text) if kind == "pandas" else polars.DataFrame(text)
+    with pytest.raises(ValueError, match=r"X column 'city' must be .*astype\('category'\)"):
+        model.fit(table, Y)
+
+
+def test_category_where_fit_had_numbers(model):
+    model.fit(pd.DataFrame({"a": X[:, 0]}), Y)
+    with pytest.raises(ValueError, match="X column 'a' must be numeric as in fit"):
+        model.predict(pd.DataFrame({"a": pd.Categorical(["x", "y"])}))
+
+
+# Among scikit-learn and its neighbours.
+
+
+def test_grid_search(model):
+    parameter = "estimator__learning_rate"
+    grid = {"gamma": [0.5, 2.0], "alpha": [None, "balanced"], parameter: [0.1, 0.3]}
+    search = GridSearchCV(model, grid, scoring="average_precision", cv=2, error_score="raise")
+    search.fit(X, Y)
+    assert set(search.best_params_) == set(grid)
+    assert search.best_estimator_.loss_.gamma == search.best_params_["gamma"]
+    scores = search.cv_results_["mean_test_score"]
+    assert len(np.unique(scores)) > 2
+
+
+def test_xgboost_gamma_is_its_own():
+    # min_split_loss of 1e6 allows no split
+    inner = clone(BOOSTERS["xgboost"]).set_params(gamma=1e6)
+    assert np.ptp(FocalClassifier(inner, gamma=0.5).fit(X, Y).decision_function(X)) < 1e-6
+    ours = FocalClassifier(BOOSTERS["xgboost"], gamma=5.0).fit(X, Y)
+    assert ours.estimator_.get_params()["gamma"] is None
+
+
+def test_column_transformer(model):
+    table = mixed_table()
+    encode = make_column_transformer(
+        (OneHotEncoder(handle_unknown="ignore", sparse_output=False), ["city"]),
+        remainder="passthrough",
+    )
+    pipeline = make_pipeline(encode, model).fit(table[["amount", "city", "old"]], WORDS)
+    assert pipeline.score(table[["amount", "city", "old"]], WORDS) > 0.7
+
+
+@pytest.mark.parametrize("method", ["sigmoid", "isotonic", "temperature"])
+def test_calibrated_classifier(model, method):
+    if method not in str(CalibratedClassifierCV._parameter_constraints["method"]):
+        pytest.skip("this scikit-learn has no temperature scaling")
+    calibrated = CalibratedClassifierCV(model, method=method, cv=3).fit(X, WORDS)
+    assert log_loss(WORDS, calibrated.predict_proba(X)) < log_loss(
+        WORDS, [[Y.mean(), 1 - Y.mean()]] * 400
+    )
+
+
+def test_thresholds(model):
+    tuned = TunedThresholdClassifierCV(model, scoring="balanced_accuracy", cv=3).fit(X, Y)
+    assert tuned.best_threshold_ < 0.5  # one in five is positive
+    fixed = FixedThresholdClassifier(model, threshold=0.1).fit(X, Y)
+    assert_array_equal(fixed.predict(X), fixed.estimator_.predict_proba(X)[:, 1] >= 0.1)
+
+
+def test_cross_validation(model):
+    proba = cross_val_predict(model, X, WORDS, cv=3, method="predict_proba")
+    assert log_loss(Y == 0, proba) < log_loss(Y, np.full(400, Y.mean()))
+    scores = cross_validate(model, X, Y, cv=3, scoring=["neg_log_loss", "roc_auc"], n_jobs=2)
+    assert np.all(scores["test_roc_auc"] > 0.7)
+
+
+def test_imbalanced_learn(model):
+    sampled = make_imbalanced_pipeline(RandomOverSampler(random_state=0), model).fit(X, WORDS)
+    assert sampled.score(X, WORDS) > 0.8
+    for ensemble in (BalancedBaggingClassifier, EasyEnsembleClassifier):
+        bag = ensemble(estimator=model, n_estimators=2, random_state=0).fit(X, WORDS)
+        assert bag.score(X, WORDS) > 0.7
+
+
+def test_ensembles(model):
+    for ensemble in (
+        BaggingClassifier(model, n_estimators=2, random_state=0),
+        AdaBoostClassifier(model, n_estimators=2, random_state=0),
+        VotingClassifier([("focal", model), ("linear", LogisticRegression())], voting="soft"),
+        StackingClassifier([("focal", model)], LogisticRegression(), cv=2),
+    ):
+        assert ensemble.fit(X, WORDS).score(X, WORDS) > 0.8
+    # AdaBoost's weights sum to 1, at which plain XGBoost could not split.
+    importance = permutation_importance(model.fit(X, Y), X, Y, n_repeats=2, random_state=0)
+    assert importance.importances_mean[:2].min() > importance.importances_mean[2:].max()
+
+
+def test_optuna(model):
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+    def objective(trial):
+        trial_model = clone(model).set_params(gamma=trial.suggest_float("gamma", 0, 5))
+        proba = cross_val_predict(trial_model, X, Y, cv=2, method="predict_proba")
+        return log_loss(Y, proba)
+
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    study.optimize(objective, n_trials=2)
+    assert study.best_value < log_loss(Y, np.full(400, Y.mean()))
+
+
+def test_html(model):
+    assert "FocalClassifier" in model._repr_html_()
+    assert type(model.estimator).__name__ in model._repr_html_()
+
+
+# Saving.
+
+
+def test_saving(model, tmp_path):
+    model.fit(X, WORDS, X_val=X[:50], y_val=WORDS[:50])
+    proba = model.predict_proba(X)
+    assert_array_equal(pickle.loads(pickle.dumps(model)).predict_proba(X), proba)
+    joblib.dump(model, tmp_path / "model.joblib")
+    np.save(tmp_path / "X.npy", X)
+    script = (
+        "import joblib, numpy\n"
+        "model = joblib.load('model.joblib')\n"
+        "numpy.save('proba.npy', model.predict_proba(numpy.load('X.npy')))"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=tmp_path)
+    assert_array_equal(np.load(tmp_path / "proba.npy"), proba)
+    again = clone(model).fit(X, WORDS, X_val=X[:50], y_val=WORDS[:50])
+    assert_array_equal(again.predict_proba(X), proba)
+
+
+def test_skops(model):
+    model.fit(X, WORDS)
+    data = skops.io.dumps(model)
+    unknown = skops.io.get_untrusted_types(data=data)
+    published = re.findall(r"``([\w.]+\.\w+)``", FocalClassifier.__doc__)
+    assert "focalboost.estimator.FocalClassifier" in unknown
+    assert set(unknown) <= set(published)
+    loaded = skops.io.loads(data, trusted=unknown)
+    assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.InconsistentVersionWarning")
+def test_pickle_of_the_first_release():
+    # Made by tests/make_pickle.py; every later release must load it.
+    folder = Path(__file__).parent / "data"
+    with (folder / "focal_classifier_0.1.0.pickle").open("rb") as file:
+        model, rows, proba = pickle.load(file)
+    assert_allclose(model.predict_proba(rows), proba, rtol=1e-12)
+    assert model.loss_ == FocalLoss(2.0, 0.75)
+
+
+# Bad input.
+
+
+@pytest.mark.parametrize(
+    ("estimator", "message"),
+    [
+        (LGBMRegressor(), "LGBMClassifier, XGBClassifier or CatBoostClassifier, got LGBMRegressor"),
+        (LGBMRanker(), "got LGBMRanker"),
+        (LogisticRegression(), "got LogisticRegression"),
+        (make_pipeline(LGBMClassifier()), "got Pipeline: put FocalClassifier inside the Pipeline"),
+    ],
+)
+def test_bad_estimator(estimator, message):
+    with pytest.raises(TypeError, match=message):
+        FocalClassifier(estimator).fit(X, Y)
+
+
+def test_dask_is_refused():
+    class DaskLGBMClassifier(LGBMClassifier):
+        pass
+
+    with pytest.raises(TypeError, match="got DaskLGBMClassifier"):
+        FocalClassifier(DaskLGBMClassifier()).fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [
+        ("lightgbm", {"is_unbalance": True}),
+        ("lightgbm", {"scale_pos_weight": 5}),
+        ("lightgbm", {"objective": "regression"}),
+        ("lightgbm", {"boosting_type": "rf"}),
+        ("xgboost", {"scale_pos_weight": 5}),
+        ("xgboost", {"base_score": 0.5}),
+        ("catboost", {"scale_pos_weight": 5}),
+        ("catboost", {"auto_class_weights": "Balanced"}),
+        ("catboost", {"loss_function": "CrossEntropy"}),
+    ],
+)
+def test_silently_disabled_option_is_refused(name, params):
+    estimator = clone(BOOSTERS[name]).set_params(**params)
+    (option,) = params
+    with pytest.raises(ValueError, match=f"{option} must be left out"):
+        FocalClassifier(estimator).fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("params", "labels", "kwargs", "message"),
+    [
+        ({"alpha": 0.9}, WORDS, {}, "pos_label must be given where alpha is a number"),
+        ({"pos_label": "spam"}, WORDS, {}, r"pos_label must be a label of y, .* got 'spam'"),
+        ({"alpha": {"fraud": 1}}, WORDS, {}, "alpha must have a weight for each label"),
+        ({"alpha": "balance"}, Y, {}, "alpha must be a number, 'balanced', a dict or None"),
+        ({"alpha": 2.0}, Y, {}, r"alpha must be None or in \(0, 1\), got 2.0"),
+        ({"gamma": -1}, Y, {}, "gamma must be >= 0, got -1"),
+        ({"stopping_metric": "auc"}, Y, {}, "stopping_metric must be .* got 'auc'"),
+        ({}, Y * 0.5 + 0.1, {}, "Soft labels are for the native adapters"),
+        ({}, np.arange(400) % 3, {}, "Only binary classification is supported"),
+        ({}, np.zeros(400), {}, "y must hold two classes of positive weight, got one class"),
+        ({}, Y, {"sample_weight": 1.0 * (Y == 0)}, "got one class"),
+        ({}, Y, {"sample_weight": np.zeros(400)}, "(?i)sample.weights? must (have|contain)"),
+        ({}, Y, {"sample_weight": -W}, "sample_weight must be finite and >= 0"),
+        ({}, Y, {"X_val": X}, "X_val and y_val must be given together"),
+        ({}, Y, {"X_val": X, "y_val": Y + 1}, "y_val must hold labels of y only, got 2"),
+    ],
+)
+def test_bad_fit(model, params, labels, kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        model.set_params(**params).fit(X, labels, **kwargs)
+
+
+def test_no_booster_installed(monkeypatch):
+    monkeypatch.setattr("focalboost.estimator.find_spec", lambda name: None)
+    with pytest.raises(ImportError, match="install lightgbm, xgboost or catboost"):
+        FocalClassifier().fit(X, Y)
+
+
+def test_default_estimator_is_the_first_installed():
+    assert isinstance(FocalClassifier().fit(X, Y).estimator_, LGBMClassifier)
