@@ -183,6 +183,7 @@ def seal(booster: lgb.Booster, init_score: float) -> lgb.Booster:
     sealed = lgb.Booster(model_str=_sealed_text(booster.model_to_string(), init_score))
     sealed.best_iteration = booster.best_iteration
     sealed.best_score = booster.best_score
+    sealed.params = {**booster.params, "objective": "binary"}
     return sealed
 
 

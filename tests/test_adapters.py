@@ -553,6 +553,8 @@ def test_lightgbm_model_says_binary_everywhere():
         text = model.model_to_string()
         assert "\nobjective=binary sigmoid:1\n" in text
         assert "\n[objective: binary]\n" in text
+        if "objective" not in model.params:
+            continue  # LightGBM before 4.2 does not read the parameters of a text, and shap asks it
         explainer = shap.TreeExplainer(model, data=X, model_output="probability")
         total = explainer.expected_value + explainer.shap_values(X).sum(axis=1)
         assert_allclose(total, model.predict(X), rtol=0, atol=1e-6)
