@@ -270,8 +270,8 @@ def train(
     start = float(np.float32(start))
     _try(loss, pool.num_row())
 
-    for name in _REFUSED:
-        params = {key: value for key, value in params.items() if key not in name}
+    harmless = {name for names in _REFUSED for name in names}
+    params = {name: value for name, value in params.items() if name not in harmless}
     params["loss_function"] = objective(loss)
     params.setdefault("eval_metric", metric(loss))
     if all(np.all((y == 0) | (y == 1)) for y in labels):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
@@ -293,21 +294,7 @@ def train(
     if rounds and rounds[0] is not None and rounds[0] > 0:
         callbacks.append(_stop_on(_contract.loss_name(loss), rounds[0], params))
 
-    was_constructed = [_is_constructed(data) for data in data_sets]
-    own_params = [data.params for data in data_sets]
-    trained = False
-    try:
-        if not was_constructed[0]:
-            # Else LightGBM refuses a Python objective on constant or small data.
-            for data, constructed in zip(data_sets, was_constructed, strict=True):
-                if not constructed:
-                    data.params = {"feature_pre_filter": False, **(data.params or {})}
-        if init_model is None:
-            for data in data_sets:
-                if getattr(data, "_predictor", None) is not None:
-                    # Left by a run that continued a model: it would come before the start score.
-                    data._set_predictor(None)
-                data.set_init_score(np.full(len(_field(data, "label")), init_score))
+    with _start_scores(data_sets, None if init_model is not None else init_score):
         booster = lgb.train(
             params,
             train_set,
@@ -318,15 +305,6 @@ def train(
             init_model=init_model,
             callbacks=callbacks,
         )
-        trained = True
-    finally:
-        for data, constructed, own in zip(data_sets, was_constructed, own_params, strict=True):
-            data.set_init_score(None)
-            # A Dataset whose construction failed must not be touched: LightGBM would crash.
-            if trained or constructed:
-                data.set_field("init_score", None)
-            else:
-                data.params = own
     # A model to continue brings its own start score in its first tree.
     return seal(booster, 0.0 if init_model is not None else init_score)
 
@@ -457,12 +435,34 @@ def _read(data: lgb.Dataset, train_set: lgb.Dataset, params: dict[str, Any]) -> 
     data._update_params({"feature_pre_filter": False, **params}).construct()
 
 
-def _is_constructed(data: lgb.Dataset) -> bool:
+@contextmanager
+def _start_scores(data_sets: list[lgb.Dataset], init_score: float | None) -> Iterator[None]:
+    """Give the data sets a start score, and take it away again."""
+    own_params = [data.params for data in data_sets]
+    if not _is_constructed(data_sets[0]):
+        # Else LightGBM refuses a Python objective on constant or small data.
+        for data in data_sets:
+            if not _is_constructed(data):
+                data.params = {"feature_pre_filter": False, **(data.params or {})}
     try:
-        data.num_data()
-    except lgb.basic.LightGBMError:
-        return False
-    return True
+        for data in data_sets if init_score is not None else []:
+            if getattr(data, "_predictor", None) is not None:
+                # Left by a run that continued a model: it would come before the start score.
+                data._set_predictor(None)
+            data.set_init_score(np.full(len(_field(data, "label")), init_score))
+        yield
+    finally:
+        for data, own in zip(data_sets, own_params, strict=True):
+            data.set_init_score(None)
+            if _is_constructed(data):
+                data.set_field("init_score", None)
+            else:
+                data.params = own
+
+
+def _is_constructed(data: lgb.Dataset) -> bool:
+    # A construction that failed leaves a null pointer, at which LightGBM's own methods crash.
+    return data._handle is not None and bool(data._handle.value)
 
 
 def _field(data: lgb.Dataset, name: str) -> Array:

@@ -533,6 +533,17 @@ def test_lightgbm_seals_what_it_trained(kind, tmp_path):
     assert data.get_field("init_score") is None
 
 
+def test_lightgbm_data_sets_are_as_before_after_an_error():
+    data = lightgbm.Dataset(X, Y)
+    with pytest.raises(ValueError, match="finite gradient"):
+        focalboost.lightgbm.train(LIGHTGBM_QUIET, data, 3, loss=NotANumber())
+    assert data.get_field("init_score") is None
+    data = lightgbm.Dataset(X, 2 * Y)
+    with pytest.raises(ValueError, match="y_true must lie"):
+        focalboost.lightgbm.train(LIGHTGBM_QUIET, data, 3, loss=FocalLoss())
+    assert not data.params
+
+
 def test_lightgbm_dart():
     loss, history = FocalLoss(2.0), {}
     data, same = lightgbm.Dataset(X, Y), lightgbm.Dataset(X, Y)
