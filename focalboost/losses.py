@@ -1,23 +1,18 @@
-"""The mathematics of focal loss on raw scores: value, derivatives, curvature, link, start score.
-
-A binary loss is a function of one row's margin ``m``: the raw score ``z`` where the label is 1,
-``-z`` where it is 0. The functions below give that function and its derivatives, `FocalLoss` adds
-labels, class weights and sample weights.
-"""
+"""Focal loss on raw scores: value, derivatives, curvature, link and start score."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
-from functools import cache
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import elementwise
 from scipy.special import expit, logit
 
+from focalboost import _formulas
 from focalboost._checks import (
     as_numbers,
     as_rows,
@@ -31,9 +26,6 @@ __all__ = ["FocalLoss"]
 
 Array = npt.NDArray[Any]
 
-_LARGEST = float(np.finfo(np.float64).max)
-_SMALLEST = 5e-324
-
 # The largest step whose inverse is still a normal number in single precision, in which LightGBM and
 # XGBoost keep the curvature: the bound that stays when max_step is None.
 _LARGEST_STEP = 1.0 / float(np.finfo(np.float32).tiny)
@@ -42,109 +34,8 @@ _LARGEST_STEP = 1.0 / float(np.finfo(np.float32).tiny)
 _BLOCK = 16_384
 
 
-def _parts(m: Any) -> tuple[Any, Any, Any, Any]:
-    """Return p = sigmoid(m), q = 1 - p, L = -log p and S = -log q, without cancellation.
-
-    Textbook: ``q = 1 - p``, ``L = -log(p)``. That loses q to rounding at |m| = 20 and needs a clip
-    to survive log(0), which stops the decay of the loss and turns into NaN in single precision.
-    Here only ``exp(-|m|)`` is taken, which cannot overflow. Nothing is clipped but an infinite S,
-    so that gamma = 0 times S is 0 there.
-    """
-    low, high = np.minimum(m, 0.0), np.maximum(m, 0.0)
-    up, down = np.exp(low), np.exp(-high)  # one is exp(-|m|), the other 1
-    e = up * down
-    r = 1.0 / (1.0 + e)
-    tail = np.log1p(e)
-    return up * r, down * r, tail - low, np.minimum(tail + high, _LARGEST)
-
-
-def _value(gamma: float, m: Any) -> Any:
-    """Return ``q**gamma * L``."""
-    _, _, L, S = _parts(m)
-    return np.exp(-gamma * S) * L
-
-
-def _slope_and_bend(gamma: float, p: Any, q: Any, L: Any, S: Any) -> tuple[Any, Any]:
-    """Return minus the first derivative in the margin, which is >= 0, and the second.
-
-    ::
-
-        slope = q**gamma * (gamma*p*L + q)
-        bend  = q**gamma * p * (gamma**2*p*L + (2*gamma + 1)*q - gamma*q*L)
-
-    The factors are grouped so that none overflows, also where gamma**2 would.
-    """
-    # p is 0 long before L overflows: the cap only keeps 0 * inf at its limit 0.
-    L = np.minimum(L, _LARGEST)
-    factor = np.exp(-gamma * S)
-    u, pq = gamma * p, p * q
-    slope = factor * (u * L + q)
-    return slope, (factor * u) * (u * L) + factor * (pq + gamma * (pq * (2.0 - L)))
-
-
-def _gradient_hessian(gamma: float, side: Any, z: Any) -> tuple[Any, Any]:
-    slope, bend = _slope_and_bend(gamma, *_parts(side * z))
-    return -side * slope, bend
-
-
-def _gradient_curvature(
-    gamma: float, max_step: float, odds: Any, side: Any, z: Any
-) -> tuple[Any, Any]:
-    """Return the gradient and the bounded expected Hessian, for a row of weight 1.
-
-    ``odds`` is the weight of the row's class over that of the other. With the slopes g and bends h
-    of both sides and their weights a, the posterior of a side is in the ratio of the other side's
-    a * g, and the expected Hessian, before the factor a of this side, is ::
-
-        (other_g * h + g * other_h) / (odds * g + other_g)
-    """
-    p, q, L, S = _parts(side * z)
-    slope, bend = _slope_and_bend(gamma, p, q, L, S)
-    other_slope, other_bend = _slope_and_bend(gamma, q, p, S, L)
-    # Divided before multiplied, since the products underflow where gamma is large.
-    total = np.maximum(odds * slope + other_slope, _SMALLEST)
-    expected = (other_slope / total) * bend + (slope / total) * other_bend
-    return -side * slope, np.maximum(expected, slope / max_step)
-
-
-def _fill_rows(
-    gamma: float,
-    max_step: float,
-    positive: float,
-    negative: float,
-    y: Any,
-    z: Any,
-    gradient: Any,
-    curvature: Any,
-) -> None:
-    """Write `_gradient_curvature` row by row: the loop that numba compiles."""
-    for i in range(z.size):
-        gradient[i] = 0.0
-        curvature[i] = 0.0
-        for side, share in ((1.0, positive * y[i]), (-1.0, negative * (1.0 - y[i]))):
-            if share > 0.0:
-                odds = positive / negative if side > 0.0 else negative / positive
-                g, h = _gradient_curvature(gamma, max_step, odds, side, z[i])
-                gradient[i] += share * g
-                curvature[i] += share * h
-
-
-@cache
-def _compiled_fill_rows() -> Callable[..., None] | None:
-    """Return `_fill_rows` compiled, or None where numba is not installed."""
-    try:
-        from numba import njit
-        from numba.extending import register_jitable
-    except ImportError:
-        return None
-    register_jitable(_parts)
-    register_jitable(_slope_and_bend)
-    register_jitable(_gradient_curvature)
-    try:
-        compiled = njit(cache=True, nogil=True, error_model="numpy")(_fill_rows)
-    except RuntimeError:  # no folder to write the cache to
-        compiled = njit(nogil=True, error_model="numpy")(_fill_rows)
-    return cast(Callable[..., None], compiled)
+# From this many rows on, numba's loop repays within a training run what its import costs.
+_COMPILED_FROM = 200_000
 
 
 @dataclass(frozen=True)
@@ -302,7 +193,7 @@ class FocalLoss:
         array([0.346574, 0.346574])
         """
         (values,) = self._pointwise(
-            lambda side, z: (_value(self.gamma, side * z),), y_true, raw_prediction, sample_weight
+            _formulas.loss, self._parameters(), y_true, raw_prediction, sample_weight
         )
         return values
 
@@ -396,10 +287,7 @@ class FocalLoss:
         (array([-0.5]), array([0.25]))
         """
         gradient, hessian = self._pointwise(
-            lambda side, z: _gradient_hessian(self.gamma, side, z),
-            y_true,
-            raw_prediction,
-            sample_weight,
+            _formulas.gradient_hessian, self._parameters(), y_true, raw_prediction, sample_weight
         )
         return gradient, hessian
 
@@ -472,15 +360,19 @@ class FocalLoss:
         >>> FocalLoss(gamma=0.0).gradient_curvature([1], [0.0])
         (array([-0.5]), array([0.25]))
         """
-        max_step = self._largest_step()
-        positive, negative = self._class_weights()
-
-        def of_side(side: Any, z: Array) -> tuple[Any, Any]:
-            odds = np.where(side > 0, positive / negative, negative / positive)
-            return _gradient_curvature(self.gamma, max_step, odds, side, z)
-
+        if np.size(raw_prediction) >= _COMPILED_FROM:
+            compiled = self.compiled_gradient_curvature()
+            if compiled is not None:
+                y, z, w = _rows(y_true, raw_prediction, sample_weight)
+                dtype = _result_dtype(z)
+                # One kind of array, so that numba compiles once.
+                y, z = (np.require(rows, dtype, ["C", "W"]) for rows in (y, z))
+                gradient, curvature = compiled(y, z, w)
+                shape = as_rows("raw_prediction", raw_prediction).shape
+                return gradient.reshape(shape), curvature.reshape(shape)
         gradient, curvature = self._pointwise(
-            of_side,
+            _formulas.gradient_curvature,
+            (*self._parameters(), self._largest_step()),
             y_true,
             raw_prediction,
             sample_weight,
@@ -509,27 +401,17 @@ class FocalLoss:
         >>> derivatives(np.ones(1), np.zeros(1), None)
         (array([-0.5]), array([0.25]))
         """
-        fill_rows = _compiled_fill_rows()
+        fill_rows = _formulas.compiled_fill_rows()
         is_own = type(self).gradient_curvature is FocalLoss.gradient_curvature
         if fill_rows is None or not is_own:
             return None
-        positive, negative = self._class_weights()
-        max_step = self._largest_step()
+        parameters = (*self._parameters(), self._largest_step())
 
         def derivatives(
             y_true: Array, raw_prediction: Array, sample_weight: Array | None
         ) -> tuple[Array, Array]:
             gradient, curvature = np.empty_like(raw_prediction), np.empty_like(raw_prediction)
-            fill_rows(
-                self.gamma,
-                max_step,
-                positive,
-                negative,
-                y_true,
-                raw_prediction,
-                gradient,
-                curvature,
-            )
+            fill_rows(*parameters, y_true, raw_prediction, gradient, curvature)
             if sample_weight is not None:
                 gradient *= sample_weight
                 curvature *= sample_weight
@@ -733,6 +615,9 @@ class FocalLoss:
     def _class_weights(self) -> tuple[float, float]:
         return (1.0, 1.0) if self.alpha is None else (self.alpha, 1.0 - self.alpha)
 
+    def _parameters(self) -> tuple[float, float, float]:
+        return (*self._class_weights(), self.gamma)
+
     def _largest_step(self) -> float:
         return min(_LARGEST_STEP if self.max_step is None else self.max_step, _LARGEST_STEP)
 
@@ -747,7 +632,7 @@ class FocalLoss:
         e = exp(-|z|), the ratios are ``q * softplus(z) / p = e * (z + log1p(e))`` and
         ``p * softplus(-z) / q = log1p(e) / e`` for z >= 0; a negative score mirrors a positive one.
         """
-        size = np.minimum(np.abs(z), _LARGEST)
+        size = np.minimum(np.abs(z), _formulas.LARGEST)
         e = np.exp(-size)
         tail = np.log1p(e)
         ratio = np.divide(tail, e, out=np.ones_like(e), where=e > 0)
@@ -758,51 +643,41 @@ class FocalLoss:
 
     def _pointwise(
         self,
-        of_side: Callable[[Any, npt.NDArray[np.float64]], tuple[Any, ...]],
+        formula: Callable[..., tuple[Any, ...]],
+        parameters: tuple[float, ...],
         y_true: npt.ArrayLike,
         raw_prediction: npt.ArrayLike,
         sample_weight: npt.ArrayLike | None,
     ) -> list[Array]:
-        """Evaluate functions of (side, raw score) on every row, with labels, alpha and weights.
-
-        The side of a row is 1 where the label is 1, -1 where it is 0.
-        """
+        """Evaluate a formula on every row, block by block, in double precision."""
         z = as_rows("raw_prediction", raw_prediction)
-        y = broadcast("y_true", y_true, z.shape)
-        check_probabilities("y_true", y)
-        w = None if sample_weight is None else broadcast("sample_weight", sample_weight, z.shape)
-        positive, negative = self._class_weights()
-
-        def of_rows(rows: slice) -> Iterable[Any]:
-            z_rows = z[rows].astype(np.float64, copy=False)
-            y_rows = y[rows].astype(np.float64, copy=False)
-            is_positive = y_rows > 0
-            if np.all(y_rows == is_positive):
-                share = np.where(is_positive, positive, negative)
-                parts = of_side(np.where(is_positive, 1.0, -1.0), z_rows)
-                return (share * part for part in parts)
-            # Soft labels. A share of 0 stays 0 also where the other side's loss is infinite.
-            return (
-                np.where(y_rows > 0, positive * y_rows * if_positive, 0.0)
-                + np.where(y_rows < 1, negative * (1.0 - y_rows) * if_negative, 0.0)
-                for if_positive, if_negative in zip(
-                    of_side(1.0, z_rows), of_side(-1.0, z_rows), strict=True
-                )
-            )
-
         shape, dtype = z.shape, _result_dtype(z)
-        z, y = z.reshape(-1), y.reshape(-1)
-        w = None if w is None else w.reshape(-1)
+        y, z, w = _rows(y_true, z, sample_weight)
         out: list[Array] = []
         # Beyond the range of exp and of the products the limits are reached: 0 or an infinite loss.
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             for start in range(0, max(z.size, 1), _BLOCK):
                 rows = slice(start, start + _BLOCK)
-                parts = list(of_rows(rows))
+                parts = formula(
+                    *parameters,
+                    y[rows].astype(np.float64, copy=False),
+                    z[rows].astype(np.float64, copy=False),
+                )
                 out = out or [np.empty(z.shape, dtype=dtype) for _ in parts]
                 for whole, part in zip(out, parts, strict=True):
                     whole[rows] = part if w is None else part * w[rows]
         return [whole.reshape(shape) for whole in out]
+
+
+def _rows(
+    y_true: npt.ArrayLike, raw_prediction: npt.ArrayLike, sample_weight: npt.ArrayLike | None
+) -> tuple[Array, Array, Array | None]:
+    """Return checked labels, raw scores and weights of one shape (n,)."""
+    z = as_rows("raw_prediction", raw_prediction)
+    y = broadcast("y_true", y_true, z.shape)
+    check_probabilities("y_true", y)
+    w = None if sample_weight is None else broadcast("sample_weight", sample_weight, z.shape)
+    return y.reshape(-1), z.reshape(-1), None if w is None else w.reshape(-1)
 
 
 def _result_dtype(raw: Array) -> type[np.float32] | type[np.float64]:

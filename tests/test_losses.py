@@ -123,7 +123,10 @@ def is_symmetric(loss):
 def methods_agree(loss):
     weight = np.linspace(0.5, 2, len(TWICE))
     gradient, hessian = loss.gradient_hessian(LABELS, TWICE, weight)
-    assert_array_equal(loss.gradient_curvature(LABELS, TWICE, weight)[0], gradient)
+    # the compiled path has its own exp
+    assert_allclose(
+        loss.gradient_curvature(LABELS, TWICE, weight)[0], gradient, rtol=1e-13, atol=TINY
+    )
     assert_array_equal(loss.hessian(LABELS, TWICE, weight), hessian)
     assert_array_equal(
         loss.curvature(LABELS, TWICE, weight), loss.gradient_curvature(LABELS, TWICE, weight)[1]
@@ -466,6 +469,16 @@ BROKEN = {
 }
 
 
+@pytest.fixture(params=["numpy", "compiled"])
+def path(request, monkeypatch):
+    """Send every size of array through one of the two evaluations."""
+    if request.param == "compiled":
+        pytest.importorskip("numba")
+    start = 0 if request.param == "compiled" else np.inf
+    monkeypatch.setattr("focalboost.losses._COMPILED_FROM", start)
+
+
+@pytest.mark.usefixtures("path")
 @pytest.mark.parametrize("holds", BROKEN, ids=lambda holds: holds.__name__)
 def test_property(holds, loss):
     holds(loss)
@@ -512,6 +525,20 @@ def test_any_gamma(gamma):
         smallest = np.abs(gradient) * np.finfo(np.float32).tiny
         # exp multiplies the rounding of gamma * S
         assert_allclose(curvature, np.maximum(expected, smallest), rtol=1e-12, atol=TINY)
+
+
+def test_many_rows_are_like_few(loss, monkeypatch):
+    rng = np.random.default_rng(4)
+    y, z = rng.integers(0, 2, 1000), rng.normal(size=1000) * 3
+    for scores in (z, z.astype(np.float32)):
+        few = loss.gradient_curvature(y, scores, y + 1.0)
+        monkeypatch.setattr("focalboost.losses._COMPILED_FROM", 1000)
+        many = loss.gradient_curvature(y, scores, y + 1.0)
+        monkeypatch.undo()
+        tolerance = 2e-7 if scores.dtype == np.float32 else 1e-13
+        for one, other in zip(few, many, strict=True):
+            assert one.dtype == other.dtype == scores.dtype
+            assert_allclose(other, one, rtol=tolerance)
 
 
 def test_row_of_no_weight_does_not_count():

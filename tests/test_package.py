@@ -25,7 +25,7 @@ PUBLIC = [
 ]
 
 # Data flow one way: each module may import those that come before it.
-ORDER = ["_checks", "losses", "_tables", "_contract", *BOOSTERS, "estimator"]
+ORDER = ["_checks", "_formulas", "losses", "_tables", "_contract", *BOOSTERS, "estimator"]
 
 
 def imported_by(path):

@@ -1,0 +1,170 @@
+"""Focal loss of one row: the formulas, once, for numpy's arrays and for numba's loop.
+
+p is the probability that the raw score z stands for before the loss bends it, ``sigmoid(z)``, and
+q = 1 - p. A row with label y is y of a positive row, of weight a1, and 1 - y of a negative one, of
+weight a0; a negative row is a positive one with p and q changed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, cast
+
+import numpy as np
+
+LARGEST = float(np.finfo(np.float64).max)
+SMALLEST = 5e-324
+
+
+def exp(x: Any) -> Any:
+    """Return ``np.exp(x)``, for x <= 0; `compiled` puts a polynomial in its place."""
+    return np.exp(x)
+
+
+def log1p(x: Any) -> Any:
+    """Return ``np.log1p(x)``, for x in [0, 1]; `compiled` puts a polynomial in its place."""
+    return np.log1p(x)
+
+
+def parts(z: Any) -> tuple[Any, Any, Any, Any]:
+    """Return p, q, L = -log p and S = -log q, without cancellation.
+
+    Textbook: ``q = 1 - p``, ``L = -log(p)``. That loses q to rounding at |z| = 20 and needs a clip
+    to survive log(0), which stops the decay of the loss and turns into NaN in single precision.
+    Here only ``exp(-|z|)`` is taken, which cannot overflow. Nothing is clipped but infinities, so
+    that gamma = 0 times S, and p = 0 times L, are 0 there.
+    """
+    low, high = np.minimum(z, 0.0), np.maximum(z, 0.0)
+    up, down = exp(low), exp(-high)  # one is exp(-|z|), the other 1
+    e = up * down
+    r = 1.0 / (1.0 + e)
+    tail = log1p(e)
+    return up * r, down * r, np.minimum(tail - low, LARGEST), np.minimum(tail + high, LARGEST)
+
+
+def slope_and_bend(a: float, gamma: float, p: Any, q: Any, L: Any, S: Any) -> tuple[Any, Any]:
+    """Return minus the first derivative of a positive row, which is >= 0, and the second.
+
+    ::
+
+        slope = a * q**gamma * (gamma*p*L + q)
+        bend  = a * q**gamma * p * (gamma**2*p*L + (2*gamma + 1)*q - gamma*q*L)
+
+    The factors are grouped so that none overflows, also where gamma**2 would.
+    """
+    factor = a * exp(-gamma * S)
+    u, pq = gamma * p, p * q
+    slope = factor * (u * L + q)
+    return slope, (factor * u) * (u * L) + factor * (pq + gamma * (pq * (2.0 - L)))
+
+
+def loss(a1: float, a0: float, gamma: float, y: Any, z: Any) -> tuple[Any]:
+    """Return ``y * a1 * q**gamma * L + (1 - y) * a0 * p**gamma * S``."""
+    _, _, L, S = parts(z)
+    if_positive = a1 * exp(-gamma * S) * np.where(z == -np.inf, np.inf, L)
+    if_negative = a0 * exp(-gamma * L) * np.where(z == np.inf, np.inf, S)
+    # A share of 0 stays 0 also where the other label's loss is infinite.
+    return (np.where(y > 0, y * if_positive, 0.0) + np.where(y < 1, (1 - y) * if_negative, 0.0),)
+
+
+def gradient_hessian(a1: float, a0: float, gamma: float, y: Any, z: Any) -> tuple[Any, Any]:
+    p, q, L, S = parts(z)
+    slope1, bend1 = slope_and_bend(a1, gamma, p, q, L, S)
+    slope0, bend0 = slope_and_bend(a0, gamma, q, p, S, L)
+    return (1.0 - y) * slope0 - y * slope1, y * bend1 + (1.0 - y) * bend0
+
+
+def gradient_curvature(
+    a1: float, a0: float, gamma: float, max_step: float, y: Any, z: Any
+) -> tuple[Any, Any]:
+    """Return the gradient and the expected Hessian, bounded for each label.
+
+    The posterior of the positive label is ``slope0 / (slope0 + slope1)``, so that the expected
+    Hessian is ``(slope0 * bend1 + slope1 * bend0) / (slope0 + slope1)``.
+    """
+    p, q, L, S = parts(z)
+    slope1, bend1 = slope_and_bend(a1, gamma, p, q, L, S)
+    slope0, bend0 = slope_and_bend(a0, gamma, q, p, S, L)
+    # Divided before multiplied, since the products underflow where gamma is large.
+    total = np.maximum(slope0 + slope1, SMALLEST)
+    expected = (slope0 / total) * bend1 + (slope1 / total) * bend0
+    curvature1 = np.maximum(expected, slope1 / max_step)
+    curvature0 = np.maximum(expected, slope0 / max_step)
+    return (1.0 - y) * slope0 - y * slope1, y * curvature1 + (1.0 - y) * curvature0
+
+
+def fill_rows(
+    a1: float,
+    a0: float,
+    gamma: float,
+    max_step: float,
+    y: Any,
+    z: Any,
+    gradient: Any,
+    curvature: Any,
+) -> None:
+    """Write `gradient_curvature` row by row: the loop that numba compiles."""
+    for i in range(z.size):
+        gradient[i], curvature[i] = gradient_curvature(a1, a0, gamma, max_step, y[i], z[i])
+
+
+@cache
+def compiled_fill_rows() -> Callable[..., None] | None:
+    """Return `fill_rows` compiled, or None where numba is not installed.
+
+    The compiler turns the loop into vector instructions, since exp and log1p are straight-line
+    code here. Both are within an ulp or two in the range that the formulas ask for.
+    """
+    try:
+        from numba import njit, types
+        from numba.extending import intrinsic, overload, register_jitable
+    except ImportError:
+        return None
+
+    def float_of_bits(_: Any, bits: Any) -> Any:  # noqa: ARG001
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return builder.bitcast(args[0], context.get_value_type(signature.return_type))
+
+        return types.float64(types.int64), codegen
+
+    as_float: Any = intrinsic(float_of_bits)
+
+    def exp_polynomial(x):  # type: ignore[no-untyped-def]
+        # exp(x) = 2**n * exp(r) with |r| <= log(2) / 2; the two parts of log(2) keep r exact.
+        # Adding and subtracting 1.5 * 2**52 rounds to a whole number.
+        x = max(x, -746.0)  # exp is 0 there
+        n = (x * 1.4426950408889634 + 6755399441055744.0) - 6755399441055744.0
+        r = (x - n * 6.93145751953125e-1) - n * 1.42860682030941723212e-6
+        s = 1 / 6227020800 * r + 1 / 479001600
+        s = ((s * r + 1 / 39916800) * r + 1 / 3628800) * r + 1 / 362880
+        s = ((s * r + 1 / 40320) * r + 1 / 5040) * r + 1 / 720
+        s = (((s * r + 1 / 120) * r + 1 / 24) * r + 1 / 6) * r + 1 / 2
+        s = (s * r + 1.0) * r + 1.0
+        # 2**n in two factors, of which neither is denormal
+        half = np.int64(n) >> 1
+        rest = np.int64(n) - half
+        return s * as_float((half + 1023) << 52) * as_float((rest + 1023) << 52)
+
+    def log1p_polynomial(x):  # type: ignore[no-untyped-def]
+        # log(1 + x) = 2 * atanh(s) with s = x / (2 + x) <= 1/3
+        s = x / (2.0 + x)
+        t = s * s
+        u = ((1 / 35 * t + 1 / 33) * t + 1 / 31) * t + 1 / 29
+        u = (((u * t + 1 / 27) * t + 1 / 25) * t + 1 / 23) * t + 1 / 21
+        u = (((u * t + 1 / 19) * t + 1 / 17) * t + 1 / 15) * t + 1 / 13
+        u = (((u * t + 1 / 11) * t + 1 / 9) * t + 1 / 7) * t + 1 / 5
+        return 2.0 * s * ((u * t + 1 / 3) * t + 1.0)
+
+    # Inlined by force, so that the loop becomes one straight line; contract allows fused
+    # multiply-add, nsz forgets the sign of 0.
+    options: Any = {"error_model": "numpy", "fastmath": {"contract", "nsz"}, "forceinline": True}
+    overload(exp, jit_options=options)(lambda x: exp_polynomial)  # noqa: ARG005
+    overload(log1p, jit_options=options)(lambda x: log1p_polynomial)  # noqa: ARG005
+    for formula in (parts, slope_and_bend, gradient_curvature):
+        register_jitable(**options)(formula)
+    try:
+        compiled = njit(cache=True, nogil=True, **options)(fill_rows)
+    except RuntimeError:  # no folder to write the cache to
+        compiled = njit(nogil=True, **options)(fill_rows)
+    return cast(Callable[..., None], compiled)
