@@ -27,6 +27,9 @@ class Loss(Protocol):
     ) -> float: ...
 
 
+# What a booster's classifier is told of its own metrics inside FocalClassifier.
+STOPPING = "FocalClassifier has stopping_metric and early_stopping_rounds."
+
 METRIC_NEEDS = (("__call__",),)
 _OBJECTIVE_NEEDS = (
     *METRIC_NEEDS,
@@ -149,8 +152,7 @@ def refuse_options(
         for name in names:
             if name in params and not any(_same(params[name], value) for value in harmless):
                 raise ValueError(
-                    f"{name} must be left out of params or be {harmless[0]!r}, "
-                    f"got {params[name]!r}: {remedy}"
+                    f"{name} must be left out or be {harmless[0]!r}, got {params[name]!r}: {remedy}"
                 )
 
 

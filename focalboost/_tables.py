@@ -1,11 +1,13 @@
-"""One kind of table for all boosters: an array, a sparse matrix or a checked pandas frame.
+"""One kind of table for all boosters: an array, a sparse matrix, or a frame of numbers and codes.
 
 Each booster takes another subset of pandas and polars columns, and aborts the process on some of
-the rest. What comes out of here all of them take.
+the rest. What comes out of here all of them take: numbers, and categories that are whole numbers
+from 0 on, the same ones in every table.
 """
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -13,54 +15,78 @@ from scipy.sparse import csr_matrix, issparse
 from sklearn.utils.validation import check_array
 
 
-def as_table(X: Any, categories: dict[int, Any] | None = None) -> Any:
-    """Return X as an array, a CSR matrix or a pandas frame of numbers and categories.
-
-    ``categories`` are those of the training table, by position: the same code means the same
-    category then, and one that training has not seen is missing.
-    """
-    library = type(X).__module__.partition(".")[0]
-    if library == "polars":
+def read(X: Any) -> Any:
+    """Return X as a pandas frame, where it has named columns, or a checked array or matrix."""
+    # A table of a library is there only where the library is loaded.
+    loaded: dict[str, Any] = {**sys.modules}
+    pandas, polars, pyarrow = map(loaded.get, ("pandas", "polars", "pyarrow"))
+    if polars and isinstance(X, polars.LazyFrame):
+        raise TypeError("X must be a table of data, got a polars LazyFrame: collect() it.")
+    if polars and isinstance(X, polars.DataFrame):
         X = _from_polars(X)
-    elif library != "pandas" or X.ndim != 2:
+    elif pyarrow and isinstance(X, pyarrow.Table):
+        X = X.to_pandas()
+    elif not (pandas and isinstance(X, pandas.DataFrame)):
         X = check_array(X, accept_sparse="csr", ensure_all_finite=False, input_name="X")
         return _as_csr_matrix(X) if issparse(X) else X
-    import pandas as pd
-
-    table = X.copy(deep=False)
-    for i, (name, dtype) in enumerate(X.dtypes.items()):
-        column = X.iloc[:, i]
-        if categories is not None and i in categories:
-            # where: pandas warns of values that are not among the categories
-            known = column.astype(object).where(column.isin(categories[i]), None)
-            table.isetitem(i, pd.Categorical(known, categories=categories[i]))
-        elif isinstance(dtype, pd.CategoricalDtype):
-            if categories is not None:
-                raise ValueError(f"X column {name!r} must be numeric as in fit, got dtype {dtype}.")
-        elif not (pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype)):
-            raise ValueError(
-                f"X column {name!r} must be numeric, boolean or of dtype category, got dtype "
-                f"{dtype}: encode it, or convert it by astype('category')."
-            )
-        elif not isinstance(dtype, np.dtype):
-            # pandas' own and Arrow's numbers, whose missing value is not NaN
-            table.isetitem(i, column.to_numpy(dtype=np.float64, na_value=np.nan))
-    if 0 in table.shape:
-        check_array(table, input_name="X")  # which raises scikit-learn's own message
-    return table
+    if 0 in X.shape:
+        check_array(X, input_name="X")  # which raises scikit-learn's own message
+    return X
 
 
-def categories_of(table: Any) -> dict[int, Any]:
+def categories_of(table: Any) -> dict[int, list[Any]]:
     """Return the categories of a table's categorical columns by position."""
     if not hasattr(table, "dtypes"):
         return {}
     return {
-        i: dtype.categories for i, dtype in enumerate(table.dtypes) if hasattr(dtype, "categories")
+        i: dtype.categories.tolist()
+        for i, dtype in enumerate(table.dtypes)
+        if hasattr(dtype, "categories")
     }
 
 
+def encode(table: Any, categories: dict[int, list[Any]]) -> Any:
+    """Return the table with its categories as codes, given those of the training table.
+
+    A category that training has not seen is missing.
+    """
+    if not hasattr(table, "columns"):
+        if categories:
+            raise ValueError(
+                f"X must be a table with columns of dtype category as in fit, got an array of "
+                f"dtype {table.dtype}."
+            )
+        return table
+    import pandas as pd
+
+    encoded = table.copy(deep=False)
+    for i, (name, dtype) in enumerate(table.dtypes.items()):
+        column = table.iloc[:, i]
+        is_number = pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype)
+        is_text = pd.api.types.is_object_dtype(dtype) or pd.api.types.is_string_dtype(dtype)
+        is_category = isinstance(dtype, pd.CategoricalDtype)
+        if i in categories:
+            if not (is_category or is_text):
+                raise ValueError(
+                    f"X column {name!r} must be of dtype category as in fit, got dtype {dtype}."
+                )
+            encoded.isetitem(i, _codes(name, column, categories[i]))
+        elif is_category:
+            raise ValueError(f"X column {name!r} must be numeric as in fit, got dtype {dtype}.")
+        elif not is_number:
+            remedy = ", or convert it by astype('category')" if is_text else " as numbers"
+            raise ValueError(
+                f"X column {name!r} must be numeric, boolean or of dtype category, got dtype "
+                f"{dtype}: encode it{remedy}."
+            )
+        elif not isinstance(dtype, np.dtype):
+            # pandas' own and Arrow's numbers, whose missing value is not NaN
+            encoded.isetitem(i, column.to_numpy(dtype=np.float64, na_value=np.nan))
+    return encoded
+
+
 def for_catboost(table: Any) -> Any:
-    """Return the table with its categories as strings, a missing one as "nan", as CatBoost asks."""
+    """Return the table with its codes as strings, a missing one as "nan", as CatBoost asks."""
     columns = categories_of(table)
     if columns:
         table = table.copy(deep=False)
@@ -70,10 +96,31 @@ def for_catboost(table: Any) -> Any:
     return table
 
 
+def _codes(name: Any, column: Any, categories: list[Any]) -> Any:
+    import pandas as pd
+
+    values = column.astype(object)
+    codes = pd.Index(categories, dtype=object).get_indexer(values)
+    present = values.notna().to_numpy()
+    if present.any() and not np.any(codes[present] >= 0):
+        kinds = [pd.api.types.infer_dtype(v, skipna=True) for v in (categories, values[present])]
+        if kinds[0] != kinds[1]:
+            raise ValueError(
+                f"X column {name!r} must hold categories of the kind of fit, {kinds[0]} such as "
+                f"{categories[:1]}, got {kinds[1]} such as {values[present].iloc[0]!r}."
+            )
+    return pd.Categorical.from_codes(
+        np.where(present, codes, -1), categories=range(max(len(categories), 1))
+    )
+
+
 def _as_csr_matrix(X: Any) -> Any:
-    """Return what all boosters take: not an array, and indices of 32 bits."""
+    """Return what all boosters take: not an array, indices of 32 bits, real numbers."""
+    if X.nnz > np.iinfo(np.int32).max:
+        raise ValueError(f"X must have under 2**31 entries where it is sparse, got {X.nnz}.")
     pointers = (X.indices.astype(np.int32), X.indptr.astype(np.int32))
-    return csr_matrix((X.data, *pointers), X.shape)
+    data = X.data if X.dtype in (np.float32, np.float64) else X.data.astype(np.float64)
+    return csr_matrix((data, *pointers), X.shape)
 
 
 def _from_polars(X: Any) -> Any:
@@ -87,7 +134,10 @@ def _from_polars(X: Any) -> Any:
         elif series.dtype.is_numeric() or kind == "Boolean":
             columns.append(pd.Series(series.cast(float).to_numpy()))
         else:
-            columns.append(pd.Series(series.to_list(), dtype=object))
+            raise ValueError(
+                f"X column {series.name!r} must be numeric, Boolean, Categorical or Enum, got "
+                f"{kind}: encode it, or cast text to Categorical."
+            )
     table = pd.concat(columns, axis=1) if columns else pd.DataFrame(index=range(X.height))
     table.columns = list(X.columns)
     return table

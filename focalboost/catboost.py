@@ -19,9 +19,9 @@ from focalboost._tables import categories_of, for_catboost
 
 __all__ = ["metric", "objective", "train"]
 
-_ALPHA = "give the loss alpha = w / (1 + w) for a positive weight of w, or the Pool weights."
+_ALPHA = "say it with alpha = w / (1 + w) for a positive weight of w, or with weights."
 _REFUSED: dict[tuple[str, ...], tuple[tuple[Any, ...], str]] = {
-    ("loss_function", "objective"): (("Logloss", None), "the objective is loss=."),
+    ("loss_function", "objective"): (("Logloss", None), "focal loss is the objective."),
     ("scale_pos_weight",): ((1, None), _ALPHA),
     # CatBoost would apply them, but the start score would not know.
     ("class_weights",): ((None,), _ALPHA),
@@ -30,6 +30,13 @@ _REFUSED: dict[tuple[str, ...], tuple[tuple[Any, ...], str]] = {
     ("classes_count",): ((2, None), "the loss is binary."),
     ("class_names",): ((None, [0, 1]), "labels are numbers in [0, 1]."),
     ("model_shrink_rate",): ((0, None), "CatBoost does not shrink from a start score."),
+}
+# FocalClassifier has parameters of its own for these, or takes no such columns.
+_REFUSED_IN_CLASSIFIER: dict[tuple[str, ...], tuple[tuple[Any, ...], str]] = {
+    ("eval_metric", "custom_metric", "custom_loss"): ((None,), _contract.STOPPING),
+    ("early_stopping_rounds", "od_wait", "od_type", "od_pval"): ((None,), _contract.STOPPING),
+    ("eval_fraction",): ((None, 0), "give X_val and y_val."),
+    ("text_features", "embedding_features"): ((None,), "tables are numbers and categories here."),
 }
 # Below this the numpy path costs a fraction of a second a hundred trees.
 _SMALL = 20_000
@@ -326,18 +333,21 @@ def _fit_classifier(
     """Train a CatBoostClassifier in place; return it, its history and number of rounds."""
     params = estimator.get_params()
     _contract.refuse_options(params, _REFUSED)
+    _contract.refuse_options(params, _REFUSED_IN_CLASSIFIER)
     start = float(np.float32(init_score))
     _try(loss, len(rows[1]))
+    names = [*getattr(rows[0], "columns", [])]
+    own = [names.index(c) if c in names else int(c) for c in params.get("cat_features") or []]
+    cat_features = sorted({*own, *categories_of(rows[0])})
 
     def pool(X: Any, y: Array, weight: Array | None) -> cb.Pool:
-        columns = params.get("cat_features")
+        baseline = np.full((len(y), 1), start)
         return cb.Pool(
-            for_catboost(X), y, weight=weight, baseline=np.full((len(y), 1), start),
-            cat_features=[*categories_of(X)] or columns,
-            text_features=params.get("text_features"),
-            embedding_features=params.get("embedding_features"),
-        )  # fmt: skip
+            for_catboost(X), y, weight=weight, baseline=baseline, cat_features=cat_features
+        )
 
+    if cat_features:
+        estimator.set_params(cat_features=cat_features)
     estimator.set_params(
         loss_function=objective(loss),
         eval_metric=metric(stopping_metric),
@@ -346,7 +356,11 @@ def _fit_classifier(
     )
     evals: dict[str, Any] = {}
     if valid is not None:
-        evals = {"eval_set": pool(*valid), "early_stopping_rounds": early_stopping_rounds}
+        evals = {
+            "eval_set": pool(*valid),
+            "early_stopping_rounds": early_stopping_rounds,
+            "use_best_model": early_stopping_rounds is not None,
+        }
     estimator.fit(pool(*rows), **evals)
     history = []
     if valid is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,8 +26,8 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from focalboost._checks import check_weights
-from focalboost._tables import as_table, categories_of
+from focalboost._checks import check_real, check_weights
+from focalboost._tables import categories_of, encode, read
 from focalboost.losses import FocalLoss
 
 __all__ = ["FocalClassifier"]
@@ -61,7 +62,8 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     estimator : LGBMClassifier, XGBClassifier or CatBoostClassifier, default=None
         The booster; it is cloned. None is the first of the three that is installed, with its
         defaults. Parameters that a Python objective would switch off, such as
-        ``scale_pos_weight``, are refused; LightGBM's ``class_weight`` is folded into the weights.
+        ``scale_pos_weight``, are refused, and so are its own metrics and early stopping, for which
+        there are parameters here; ``class_weight`` is folded into the weights.
         A CatBoostClassifier with no ``learning_rate`` trains at .03: CatBoost fits the rate to the
         data only for its own losses.
     gamma : float, default=2.0
@@ -74,8 +76,8 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     max_step : float or None, default=4.0
         Bound on a row's own Newton step; see `FocalLoss`.
     pos_label : label, default=None
-        The class that ``alpha`` weights. None is the second of the sorted labels; with string
-        labels and a number as ``alpha`` it must be given.
+        The class that a number as ``alpha`` weights. None is the second of the sorted labels; with
+        string labels it must be given then.
     early_stopping_rounds : int or None, default=50
         Rounds without a better ``stopping_metric`` on ``X_val`` after which training stops. Without
         ``X_val`` every round is trained.
@@ -87,13 +89,14 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     classes_ : ndarray of shape (2,)
         The sorted labels.
     loss_ : FocalLoss
-        The loss, with alpha as a number.
+        The loss, with alpha as the weight of ``classes_[1]``.
     init_score_ : float
         Raw score at which training began.
     estimator_ : LGBMClassifier, XGBClassifier or CatBoostClassifier
         The fitted clone. It holds the start score, so that it predicts alone and its SHAP values
         sum to the raw score; its own ``predict_proba`` is the *sigmoid* of the raw score, which is
-        not the probability. Its class 1 is the positive class.
+        not the probability. Its class 1 is ``classes_[1]``, and its categories are the positions of
+        ours. A pickle of it needs focalboost where it is CatBoost's.
     best_iteration_ : int
         Number of boosting rounds that prediction uses.
     evals_result_ : dict
@@ -202,7 +205,7 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         TypeError
             If ``estimator`` is not a classifier of one of the three boosters.
         """
-        estimator = _default_estimator() if self.estimator is None else clone(self.estimator)
+        estimator = _default_estimator() if self.estimator is None else _copy(self.estimator)
         adapter = _adapter_of(estimator)
         if self.stopping_metric not in ("log_loss", "focal_loss"):
             raise ValueError(
@@ -211,50 +214,54 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val must be given together, got one of them.")
 
-        table = as_table(X)
+        table = read(X)
         self._check_columns(table, reset=True)
+        categories = categories_of(table)
+        table = encode(table, categories)
         labels = _as_labels(y)
         check_consistent_length(table, labels)
         table, labels, weight = _weighted(table, labels, sample_weight, estimator)
-        self.classes_ = np.unique(labels)
-        if len(self.classes_) < 2:
+        classes = np.unique(labels)
+        if len(classes) < 2:
             raise ValueError(
-                f"y must hold two classes of positive weight, got one class, {self.classes_[0]}."
+                f"y must hold two classes of positive weight, got one class, {classes[0]}."
             )
-        self._positive = self._index_of_positive()
-        target = _encode(labels, self.classes_[self._positive])
-        alpha = self._alpha(float(np.average(target, weights=weight)))
-        self.loss_ = FocalLoss(self.gamma, alpha, max_step=self.max_step)
-        self.init_score_ = self.loss_.init_score(target, weight)
-        self._categories = categories_of(table)
+        target = _encode(labels, classes[1])
+        alpha = self._alpha(classes, float(np.average(target, weights=weight)))
+        loss = FocalLoss(self.gamma, alpha, max_step=self.max_step)
+        init_score = loss.init_score(target, weight)
 
         valid = None
         if X_val is not None:
             labels_val = _as_labels(y_val)
-            unknown = np.setdiff1d(labels_val, self.classes_)
+            unknown = np.setdiff1d(labels_val, classes)
             if len(unknown):
                 raise ValueError(f"y_val must hold labels of y only, got {unknown[0]}.")
-            X_val = self._table(X_val)
+            X_val = self._table(X_val, categories)
             check_consistent_length(X_val, labels_val)
             X_val, labels_val, weight_val = _weighted(
                 X_val, labels_val, sample_weight_val, estimator
             )
-            valid = X_val, _encode(labels_val, self.classes_[self._positive]), weight_val
+            valid = X_val, _encode(labels_val, classes[1]), weight_val
 
         self.estimator_, history, self.best_iteration_ = adapter._fit_classifier(
             estimator,
-            self.loss_,
+            loss,
             (table, target, weight),
-            self.init_score_,
+            init_score,
             valid,
-            LogLoss(self.loss_) if self.stopping_metric == "log_loss" else self.loss_,
+            LogLoss(loss) if self.stopping_metric == "log_loss" else loss,
             self.early_stopping_rounds,
         )
+        self._categories = categories
+        self.classes_ = classes
+        self.loss_ = loss
+        self.init_score_ = init_score
         self.evals_result_ = {"validation": {self.stopping_metric: history}} if valid else {}
         return self
 
     def raw_prediction(self, X: Any) -> Array:
-        """Return the booster's raw score of the positive class, start score included.
+        """Return the booster's raw score of ``classes_[1]``, start score included.
 
         Parameters
         ----------
@@ -266,7 +273,9 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ndarray of shape (n_samples,)
         """
         check_is_fitted(self)
-        raw = _adapter_of(self.estimator_)._raw_prediction(self.estimator_, self._table(X))
+        raw = _adapter_of(self.estimator_)._raw_prediction(
+            self.estimator_, self._table(X, self._categories)
+        )
         return np.asarray(raw, dtype=np.float64)
 
     def decision_function(self, X: Any) -> Array:
@@ -284,7 +293,7 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         raw = self.raw_prediction(X)
         odds: Array = self.loss_.log_odds(raw)
-        return odds if self._positive == 1 else -odds
+        return odds
 
     def predict_proba(self, X: Any) -> Array:
         """Return the closed-form posterior of both classes.
@@ -317,9 +326,24 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         second = self.decision_function(X) > 0
         return np.asarray(self.classes_[second.astype(int)])
 
-    def _table(self, X: Any) -> Any:
-        table = as_table(X, self._categories)
+    def __sklearn_clone__(self) -> FocalClassifier:
+        # clone itself refuses CatBoost's classifiers where a parameter is a list.
+        params = self.get_params(deep=False)
+        params["estimator"] = None if self.estimator is None else _copy(self.estimator)
+        copied = type(self)(**{name: copy.deepcopy(value) for name, value in params.items()})
+        if hasattr(self, "_metadata_request"):
+            copied._metadata_request = copy.deepcopy(self._metadata_request)
+        return copied
+
+    def _table(self, X: Any, categories: dict[int, list[Any]]) -> Any:
+        table = read(X)
         self._check_columns(table, reset=False)
+        table = encode(table, categories)
+        if isinstance(table, np.ndarray) and hasattr(self, "feature_names_in_"):
+            import pandas as pd
+
+            # XGBoost wants the names again that it was trained with.
+            table = pd.DataFrame(table, columns=self.feature_names_in_)
         return table
 
     def _check_columns(self, table: Any, reset: bool) -> None:
@@ -333,40 +357,44 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"{error}Expected the columns {[*expected]}, got {[*table.columns]}."
             ) from None
 
-    def _index_of_positive(self) -> int:
-        if self.pos_label is None:
-            is_number = isinstance(self.alpha, int | float | np.number)
-            if is_number and self.classes_.dtype.kind not in "biuf":
-                raise ValueError(
-                    "pos_label must be given where alpha is a number and the labels are strings, "
-                    f"got None with labels {[*self.classes_]}: which of them does {self.alpha} "
-                    "weight?"
-                )
-            return 1
-        (found,) = np.nonzero(self.classes_ == self.pos_label)
-        if len(found) != 1:
+    def _alpha(self, classes: Array, share: float) -> float | None:
+        """Return the weight of classes[1], as FocalLoss takes it, given that class's share."""
+        if self.pos_label is not None and self.pos_label not in classes:
             raise ValueError(
-                f"pos_label must be a label of y, {[*self.classes_]}, got {self.pos_label!r}."
+                f"pos_label must be a label of y, {[*classes]}, got {self.pos_label!r}."
             )
-        return int(found[0])
-
-    def _alpha(self, share: float) -> float | None:
-        """Return alpha as FocalLoss takes it, given the weighted share of the positive class."""
+        if self.alpha is None:
+            return None
         if isinstance(self.alpha, Mapping):
-            if set(self.alpha) != set(self.classes_):
+            if set(self.alpha) != set(classes):
                 raise ValueError(
-                    f"alpha must have a weight for each label, {[*self.classes_]}, "
-                    f"got {self.alpha!r}."
+                    f"alpha must have a weight for each label, {[*classes]}, got {self.alpha!r}."
                 )
-            total = sum(self.alpha.values())
-            return float(self.alpha[self.classes_[self._positive]] / total)
+            first, second = (
+                check_real(f"alpha[{label}]", self.alpha[label], "> 0", lambda v: v > 0)
+                for label in classes
+            )
+            return second / (first + second)
         if isinstance(self.alpha, str):
             if self.alpha != "balanced":
                 raise ValueError(
                     f"alpha must be a number, 'balanced', a dict or None, got {self.alpha!r}."
                 )
             return 1.0 - share
-        return self.alpha
+        alpha = check_real("alpha", self.alpha, "None or in (0, 1)", lambda v: 0 < v < 1)
+        if self.pos_label is None and classes.dtype.kind not in "biuf":
+            raise ValueError(
+                "pos_label must be given where alpha is a number and the labels are strings, got "
+                f"None with labels {[*classes]}: which of them does {alpha} weight?"
+            )
+        return 1.0 - alpha if self.pos_label == classes[0] else alpha
+
+
+def _copy(estimator: Any) -> Any:
+    """Return an unfitted copy, as clone does, of CatBoost's classifiers too."""
+    if type(estimator).__module__.partition(".")[0] == "catboost":
+        return type(estimator)(**copy.deepcopy(estimator.get_params()))
+    return clone(estimator)
 
 
 def _default_estimator() -> Any:
@@ -384,13 +412,17 @@ def _adapter_of(estimator: Any) -> Any:
     """Return the module of ours for the library that the estimator is a classifier of."""
     for library, name in _CLASSES.items():
         module = sys.modules.get(library)
-        is_dask = type(estimator).__name__.startswith("Dask")
-        if module and isinstance(estimator, getattr(module, name)) and not is_dask:
+        # Dask's estimators train elsewhere, and a random forest has no rounds.
+        is_other = type(estimator).__name__.startswith(("Dask", "XGBRF"))
+        if module and isinstance(estimator, getattr(module, name)) and not is_other:
             return import_module(f"focalboost.{library}")
-    hint = ": put FocalClassifier inside the Pipeline" if isinstance(estimator, Pipeline) else ""
+    if isinstance(estimator, Pipeline):
+        hint = "put FocalClassifier inside the Pipeline"
+    else:
+        hint = "others can take objective(loss) of focalboost.lightgbm, xgboost or catboost"
     raise TypeError(
         "estimator must be an LGBMClassifier, XGBClassifier or CatBoostClassifier, "
-        f"got {type(estimator).__name__}{hint}."
+        f"got {type(estimator).__name__}: {hint}."
     )
 
 

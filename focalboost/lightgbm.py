@@ -18,7 +18,7 @@ from focalboost._contract import Array, Loss, Objective
 
 __all__ = ["metric", "objective", "seal", "train"]
 
-_ALPHA = "give the loss alpha = w / (1 + w) for a positive weight of w."
+_ALPHA = "say it with alpha = w / (1 + w) for a positive weight of w."
 _OBJECTIVE = ("objective", "objective_type", "app", "application", "loss")
 _BOOSTING = ("boosting", "boosting_type", "boost")
 _EARLY_STOPPING = (
@@ -28,7 +28,7 @@ _EARLY_STOPPING = (
     "n_iter_no_change",
 )
 _REFUSED: dict[tuple[str, ...], tuple[tuple[Any, ...], str]] = {
-    _OBJECTIVE: (("binary", None), "the objective is loss=."),
+    _OBJECTIVE: (("binary", None), "focal loss is the objective."),
     ("scale_pos_weight",): ((1, None), _ALPHA),
     ("is_unbalance", "unbalance", "unbalanced_sets"): ((False, None), _ALPHA),
     ("num_class", "num_classes"): ((1, None), "the loss is binary."),
@@ -54,6 +54,14 @@ _RANKING_METRICS = {"auc", "average_precision", "none", "null", "custom", "na", 
 
 
 _LINK = "\nobjective=binary sigmoid:1"
+
+
+# FocalClassifier has parameters of its own for these.
+_REFUSED_IN_CLASSIFIER: dict[tuple[str, ...], tuple[tuple[Any, ...], str]] = {
+    _OBJECTIVE[1:]: ((None,), "focal loss is the objective."),
+    _METRIC: ((None, "None", ""), _contract.STOPPING),
+    _EARLY_STOPPING: ((None, 0), _contract.STOPPING),
+}
 
 
 @dataclass(frozen=True)
@@ -319,8 +327,9 @@ def _fit_classifier(
     early_stopping_rounds: int | None,
 ) -> tuple[lgb.LGBMClassifier, list[float], int]:
     """Train an LGBMClassifier in place; return it, its validation history and number of rounds."""
-    params = {**estimator.get_params(), "class_weight": None}
+    params = estimator.get_params()
     _contract.refuse_options(params, _REFUSED)
+    _contract.refuse_options(params, _REFUSED_IN_CLASSIFIER)
     estimator.set_params(
         objective=objective(loss), metric="None", class_weight=None, feature_pre_filter=False
     )

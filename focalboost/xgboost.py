@@ -18,14 +18,21 @@ from focalboost._contract import Array, Loss, Objective
 
 __all__ = ["metric", "objective", "train"]
 
-_ALPHA = "give the loss alpha = w / (1 + w) for a positive weight of w."
+_ALPHA = "say it with alpha = w / (1 + w) for a positive weight of w."
 _REFUSED: dict[tuple[str, ...], tuple[tuple[Any, ...], str]] = {
-    ("objective",): (("binary:logistic", None), "the objective is loss=."),
+    ("objective",): (("binary:logistic", None), "focal loss is the objective."),
     ("scale_pos_weight",): ((1, None), _ALPHA),
     ("base_score",): ((None,), "training starts at the loss's own optimum."),
     ("num_class",): ((0, 1, None), "the loss is binary."),
 }
 
+# FocalClassifier has parameters of its own for these.
+_REFUSED_IN_CLASSIFIER: dict[tuple[str, ...], tuple[tuple[Any, ...], str]] = {
+    ("eval_metric",): ((None,), _contract.STOPPING),
+    ("early_stopping_rounds",): ((None, 0), _contract.STOPPING),
+    ("booster",): (("gbtree", "dart", None), "a linear model has no rounds to stop."),
+}
+# XGBoost passes a Python metric through text of six decimals: of a million times the loss.
 _MAGNIFICATION = 1e6
 _LARGEST_START = 13.8
 
@@ -33,6 +40,7 @@ _LARGEST_START = 13.8
 @dataclass(frozen=True)
 class _Metric:
     loss: Any
+    scale: float = 1.0
 
     def __post_init__(self) -> None:
         _contract.check_loss(self.loss, _contract.METRIC_NEEDS)
@@ -44,18 +52,8 @@ class _Metric:
 
     def __call__(self, first: Any, second: Any, sample_weight: Any = None) -> Any:
         y, z, w = _contract.rows(first, second, sample_weight)
-        value = float(self.loss(y, z, w))
+        value = self.scale * float(self.loss(y, z, w))
         return (self.__name__, value) if isinstance(second, xgb.DMatrix) else value
-
-
-@dataclass(frozen=True)
-class _Magnified:
-    """A metric for XGBClassifier, whose callbacks see six decimals of it: twelve, this way."""
-
-    metric: Any
-
-    def __call__(self, y_true: Array, raw_prediction: Array, sample_weight: Any = None) -> float:
-        return _MAGNIFICATION * float(self.metric(y_true, raw_prediction, sample_weight))
 
 
 class _Callbacks(xgb.callback.TrainingCallback):
@@ -315,12 +313,16 @@ def _fit_classifier(
     early_stopping_rounds: int | None,
 ) -> tuple[xgb.XGBClassifier, list[float], int]:
     """Train an XGBClassifier in place; return it, its validation history and number of rounds."""
-    _contract.refuse_options(estimator.get_params(), _REFUSED)
+    params = estimator.get_params()
+    _contract.refuse_options(params, _REFUSED)
+    _contract.refuse_options(params, _REFUSED_IN_CLASSIFIER)
+    if "class_weight" in params:
+        # folded into the weights; XGBoost would warn that it does not know it
+        estimator.kwargs = {k: v for k, v in estimator.kwargs.items() if k != "class_weight"}
     X, y, weight = rows
-    own = {name: estimator.get_params()[name] for name in ("callbacks", "eval_metric")}
     if hasattr(X, "dtypes") and any(str(dtype) == "category" for dtype in X.dtypes):
         estimator.set_params(enable_categorical=True)
-    callbacks = list(own["callbacks"] or [])
+    callbacks = list(params["callbacks"] or [])
     evals: dict[str, Any] = {}
     if valid is not None:
         X_valid, y_valid, weight_valid = valid
@@ -337,17 +339,22 @@ def _fit_classifier(
     estimator.set_params(
         objective=objective(loss),
         base_score=_base_score(init_score),
-        eval_metric=_Metric(_Magnified(stopping_metric)) if valid else None,
+        eval_metric=_Metric(stopping_metric, _MAGNIFICATION) if valid else None,
         disable_default_eval_metric=True,
         callbacks=callbacks or None,
     )
     estimator.fit(X, y, sample_weight=weight, verbose=False, **evals)
     history = []
     if valid is not None:
-        (values,) = estimator.evals_result()["validation_0"].values()
+        ((name, values),) = estimator.evals_result()["validation_0"].items()
         history = [value / _MAGNIFICATION for value in values]
+        estimator.evals_result_ = {"validation_0": {name: history}}
+        if early_stopping_rounds is not None:
+            estimator.get_booster().set_attr(best_score=str(min(history)))
     # From here on it is a classifier with XGBoost's own objective, which needs no focalboost.
-    estimator.set_params(objective="binary:logistic", **own)
+    estimator.set_params(
+        objective="binary:logistic", callbacks=params["callbacks"], eval_metric=None
+    )
     return estimator, history, estimator.get_booster().num_boosted_rounds()
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import optuna
 import pandas as pd
 import polars
+import pyarrow
 import pytest
 import skops.io
 from catboost import CatBoostClassifier
@@ -21,7 +22,7 @@ from lightgbm import LGBMClassifier, LGBMRanker, LGBMRegressor
 from numpy.testing import assert_allclose, assert_array_equal
 from registry import make_data, shap_total
 from scipy.sparse import csr_matrix
-from scipy.special import expit, logit
+from scipy.special import expit
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
@@ -32,6 +33,7 @@ from sklearn.ensemble import (
     StackingClassifier,
     VotingClassifier,
 )
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
@@ -45,7 +47,7 @@ from sklearn.model_selection import (
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
-from xgboost import XGBClassifier
+from xgboost import XGBClassifier, XGBRFClassifier
 
 from focalboost import FocalClassifier, FocalLoss
 
@@ -107,12 +109,11 @@ def test_is_the_booster_at_gamma_0(name, tolerance, weight):
 
 
 def test_is_catboost_at_gamma_0():
-    plain = clone(BOOSTERS["catboost"]).set_params(leaf_estimation_iterations=1)
+    # Of its own accord CatBoostClassifier starts at 0, and not at the best constant.
+    plain = clone(BOOSTERS["catboost"])
     ours = FocalClassifier(plain, gamma=0.0, max_step=None).fit(X, Y)
-    start = float(np.float32(logit(Y.mean())))
-    theirs = plain.fit(X, Y, baseline=np.full(len(Y), start))
-    raw = theirs.predict(X, prediction_type="RawFormulaVal") + start
-    assert_allclose(ours.predict_proba(X)[:, 1], expit(raw), rtol=0, atol=1e-6)
+    theirs = plain.set_params(boost_from_average=True).fit(X, Y)
+    assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), rtol=0, atol=1e-6)
 
 
 def test_three_outputs(model):
@@ -178,10 +179,11 @@ def test_weights_have_no_scale_and_no_zero_rows(model):
     assert_allclose(more.predict_proba(X), full, rtol=1e-12)
 
 
-def test_class_weight_is_folded_in():
+@pytest.mark.parametrize("name", ["lightgbm", "xgboost"])
+def test_class_weight_is_folded_in(name):
     weights = {"fraud": 5.0, "legit": 1.0}
-    folded = FocalClassifier(clone(BOOSTERS["lightgbm"]).set_params(class_weight=weights))
-    by_hand = FocalClassifier(BOOSTERS["lightgbm"])
+    folded = FocalClassifier(clone(BOOSTERS[name]).set_params(class_weight=weights))
+    by_hand = FocalClassifier(BOOSTERS[name])
     folded.fit(X, WORDS)
     by_hand.fit(X, WORDS, sample_weight=np.where(Y == 1, 5.0, 1.0))
     assert_array_equal(folded.predict_proba(X), by_hand.predict_proba(X))
@@ -212,6 +214,42 @@ def test_early_stopping(booster, metric):
         best = model.loss_(labels[300:], model.raw_prediction(rows[300:]), weight)
     # XGBoost's scores are in single precision
     assert_allclose(best, min(history), rtol=1e-5)
+
+
+def test_the_booster_inside_has_its_history():
+    rows, labels = noisy_data()
+    booster = clone(BOOSTERS["xgboost"]).set_params(n_estimators=300)
+    model = FocalClassifier(booster, early_stopping_rounds=5)
+    model.fit(rows[:300], labels[:300], X_val=rows[300:], y_val=labels[300:])
+    history = model.evals_result_["validation"]["log_loss"]
+    assert model.estimator_.evals_result() == {"validation_0": {"log_loss": history}}
+    assert_allclose(model.estimator_.best_score, min(history))
+    assert model.estimator_.get_params()["objective"] == "binary:logistic"
+
+
+def test_no_early_stopping(booster):
+    rows, labels = noisy_data()
+    model = FocalClassifier(booster.set_params(n_estimators=60), early_stopping_rounds=None)
+    model.fit(rows[:300], labels[:300], X_val=rows[300:], y_val=labels[300:])
+    assert model.best_iteration_ == len(model.evals_result_["validation"]["log_loss"]) == 60
+
+
+def test_failed_refit_leaves_the_model(model):
+    proba = model.fit(X, WORDS).predict_proba(X)
+    with pytest.raises(ValueError, match="y_val must hold labels of y only"):
+        model.fit(X, 1 - Y, X_val=X, y_val=Y + 5)
+    assert_array_equal(model.predict_proba(X), proba)
+    assert_array_equal(model.classes_, ["fraud", "legit"])
+
+
+@pytest.mark.parametrize("name", ["lightgbm", "xgboost"])
+def test_pos_label_does_not_turn_constraints(name):
+    inner = clone(BOOSTERS[name]).set_params(monotone_constraints=(1, 0, 0, 0))
+    labels = np.where(X[:, 0] > 0, "z", "a")
+    for pos_label, alpha in (("z", 0.75), ("a", 0.25)):
+        model = FocalClassifier(inner, pos_label=pos_label, alpha=alpha).fit(X, labels)
+        assert model.loss_.alpha == 0.75
+        assert np.ptp(model.predict_proba(X)[:, 1]) > 0.5
 
 
 def test_validation_data_in_a_pipeline(model):
@@ -299,12 +337,98 @@ def test_columns_in_another_order(model):
         model.predict(table[list("dcba")])
 
 
-@pytest.mark.parametrize("kind", ["pandas", "polars"])
-def test_text_column(model, kind):
+def test_text_column(model):
     text = {"amount": X[:, 0], "city": ["Paris", "Rome"] * 200}
-    table = pd.DataFrame(text) if kind == "pandas" else polars.DataFrame(text)
     with pytest.raises(ValueError, match=r"X column 'city' must be .*astype\('category'\)"):
-        model.fit(table, Y)
+        model.fit(pd.DataFrame(text), Y)
+    with pytest.raises(ValueError, match=r"X column 'city' must be .*cast text to Categorical"):
+        model.fit(polars.DataFrame(text), Y)
+    with pytest.raises(TypeError, match=r"got a polars LazyFrame: collect\(\) it"):
+        model.fit(polars.LazyFrame(text), Y)
+    with pytest.raises(ValueError, match=r"got dtype datetime64.* encode it as numbers"):
+        model.fit(pd.DataFrame({"day": pd.date_range("2026-01-01", periods=400)}), Y)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [10, 20],
+        pd.array([10, 20], dtype="Int64"),
+        [True, False],
+        [1.5, 2.5],
+        ["a", 2],
+        [None, None],
+        pd.to_datetime(["2026-01-01", "2026-01-02"]),
+    ],
+    ids=str,
+)
+def test_categories_of_any_kind(model, values):
+    column = pd.Categorical(pd.Series(values)).take(np.where(X[:, 0] > 0, 1, 0))
+    table = pd.DataFrame({"kind": column, "number": X[:, 1]})
+    proba = model.fit(table, (X[:, 0] > 0).astype(int)).predict_proba(table)[:, 1]
+    has_kinds = len(column.categories) == 2
+    assert (proba[X[:, 0] > 0].min() > proba[X[:, 0] <= 0].max()) == has_kinds
+
+
+def test_category_column_of_another_kind(model):
+    table = pd.DataFrame({"kind": pd.Categorical(np.where(Y == 1, 20, 10)), "number": X[:, 1]})
+    model.fit(table, Y)
+    with pytest.raises(ValueError, match="'kind' must hold categories of the kind of fit, integer"):
+        model.predict(table.assign(kind=table["kind"].astype(str)))
+    with pytest.raises(ValueError, match="'kind' must be of dtype category as in fit, got dtype f"):
+        model.predict(table.assign(kind=1.5))
+    with (
+        pytest.warns(UserWarning, match="does not have valid feature names"),
+        pytest.raises(ValueError, match="X must be a table with columns of dtype category"),
+    ):
+        model.predict(table.astype(float).to_numpy())
+
+
+class OwnFrame(pd.DataFrame):
+    @property
+    def _constructor(self):
+        return OwnFrame
+
+
+@pytest.mark.parametrize("make", [OwnFrame, pyarrow.Table.from_pandas], ids=["subclass", "arrow"])
+def test_other_tables_have_names_too(model, make):
+    table = pd.DataFrame(X, columns=list("abcd"))
+    proba = model.fit(make(table), Y).predict_proba(make(table))
+    assert_array_equal(proba, clone(model).fit(table, Y).predict_proba(table))
+    with pytest.raises(ValueError, match="same order"):
+        model.predict(make(table[list("dcba")]))
+
+
+def test_reordered_columns_with_a_category(model):
+    table = mixed_table()[["amount", "city", "old"]]
+    model.fit(table, Y)
+    with pytest.raises(ValueError, match=r"(?s)same order.*got \['city', 'amount', 'old'\]"):
+        model.predict(table[["city", "amount", "old"]])
+
+
+def test_words_of_a_text(model):
+    documents = [f"loan {word}" for word in np.where(X[:, 0] > 0, "good", "late")]
+    pipeline = make_pipeline(CountVectorizer(), model).fit(documents, X[:, 0] > 0)
+    assert pipeline.score(documents, X[:, 0] > 0) == 1
+
+
+def test_validation_array_beside_a_frame(model):
+    table = pd.DataFrame(X, columns=list("abcd"))
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        model.fit(table, Y, X_val=X, y_val=Y)
+    assert len(model.evals_result_["validation"]["log_loss"]) == 15
+
+
+def test_catboost_features():
+    table = mixed_table()[["count", "city"]].assign(count=lambda t: t["count"].astype(int))
+    inner = CatBoostClassifier(
+        n_estimators=15, learning_rate=0.3, verbose=0, cat_features=["count"],
+        monotone_constraints=None, allow_writing_files=False,
+    )  # fmt: skip
+    model = clone(FocalClassifier(inner)).fit(table, Y)
+    assert model.estimator_.get_cat_feature_indices() == [0, 1]
+    search = GridSearchCV(FocalClassifier(inner), {"gamma": [1.0, 2.0]}, cv=2).fit(table, Y)
+    assert search.best_score_ > 0.5
 
 
 def test_category_where_fit_had_numbers(model):
@@ -429,14 +553,15 @@ def test_saving(model, tmp_path):
 
 
 def test_skops(model):
-    model.fit(X, WORDS)
+    table = mixed_table()[["amount", "city"]]
+    model.fit(table, WORDS)
     data = skops.io.dumps(model)
     unknown = skops.io.get_untrusted_types(data=data)
     published = re.findall(r"``([\w.]+\.\w+)``", FocalClassifier.__doc__)
     assert "focalboost.estimator.FocalClassifier" in unknown
     assert set(unknown) <= set(published)
     loaded = skops.io.loads(data, trusted=unknown)
-    assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+    assert_array_equal(loaded.predict_proba(table), model.predict_proba(table))
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.InconsistentVersionWarning")
@@ -456,7 +581,8 @@ def test_pickle_of_the_first_release():
     ("estimator", "message"),
     [
         (LGBMRegressor(), "LGBMClassifier, XGBClassifier or CatBoostClassifier, got LGBMRegressor"),
-        (LGBMRanker(), "got LGBMRanker"),
+        (LGBMRanker(), "got LGBMRanker: others can take objective"),
+        (XGBRFClassifier(), "got XGBRFClassifier"),
         (LogisticRegression(), "got LogisticRegression"),
         (make_pipeline(LGBMClassifier()), "got Pipeline: put FocalClassifier inside the Pipeline"),
     ],
@@ -486,6 +612,17 @@ def test_dask_is_refused():
         ("catboost", {"scale_pos_weight": 5}),
         ("catboost", {"auto_class_weights": "Balanced"}),
         ("catboost", {"loss_function": "CrossEntropy"}),
+        ("lightgbm", {"app": "binary"}),
+        ("lightgbm", {"metric": "auc"}),
+        ("lightgbm", {"early_stopping_rounds": 5}),
+        ("xgboost", {"eval_metric": "aucpr"}),
+        ("xgboost", {"early_stopping_rounds": 5}),
+        ("xgboost", {"booster": "gblinear"}),
+        ("catboost", {"eval_metric": "AUC"}),
+        ("catboost", {"custom_metric": "AUC"}),
+        ("catboost", {"od_wait": 5}),
+        ("catboost", {"eval_fraction": 0.1}),
+        ("catboost", {"text_features": (0,)}),
     ],
 )
 def test_silently_disabled_option_is_refused(name, params):
@@ -501,6 +638,7 @@ def test_silently_disabled_option_is_refused(name, params):
         ({"alpha": 0.9}, WORDS, {}, "pos_label must be given where alpha is a number"),
         ({"pos_label": "spam"}, WORDS, {}, r"pos_label must be a label of y, .* got 'spam'"),
         ({"alpha": {"fraud": 1}}, WORDS, {}, "alpha must have a weight for each label"),
+        ({"alpha": {0: 1, 1: -1}}, Y, {}, r"alpha\[1\] must be > 0, got -1"),
         ({"alpha": "balance"}, Y, {}, "alpha must be a number, 'balanced', a dict or None"),
         ({"alpha": 2.0}, Y, {}, r"alpha must be None or in \(0, 1\), got 2.0"),
         ({"gamma": -1}, Y, {}, "gamma must be >= 0, got -1"),
