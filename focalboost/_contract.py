@@ -38,6 +38,12 @@ _OBJECTIVE_NEEDS = (
 )
 
 
+def _is_finite(values: Array) -> bool:
+    # A sum needs no temporary array; where it overflows, each value is asked.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(np.sum(values)) or np.all(np.isfinite(values)))
+
+
 def check_loss(loss: object, needs: tuple[tuple[str, ...], ...] = _OBJECTIVE_NEEDS) -> None:
     """Raise a TypeError that says what the loss lacks."""
     if isinstance(loss, type):
@@ -84,7 +90,7 @@ def check_rows(
             "raw_prediction must have shape (n,) for a binary loss, one score a row, "
             f"got {z.shape}: is num_class set?"
         )
-    if not np.all(np.isfinite(z)):
+    if not _is_finite(z):
         raise ValueError(f"raw_prediction must be finite, got {z[~np.isfinite(z)][0]}.")
     y = as_rows("y_true", y_true)
     if y.shape != z.shape:
@@ -121,7 +127,7 @@ def checked(
             raise ValueError(
                 f"loss must give a {name} of shape {raw_prediction.shape}, got {np.shape(values)}."
             )
-        if not np.all(np.isfinite(values)):
+        if not _is_finite(values):
             raise ValueError(f"loss must give a finite {name}, got NaN or inf.")
     return gradient, curvature
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -36,11 +36,12 @@ def parts(z: Any) -> tuple[Any, Any, Any, Any]:
     that gamma = 0 times S, and p = 0 times L, are 0 there.
     """
     low, high = np.minimum(z, 0.0), np.maximum(z, 0.0)
-    up, down = exp(low), exp(-high)  # one is exp(-|z|), the other 1
-    e = up * down
+    e = exp(low - high)
     r = 1.0 / (1.0 + e)
     tail = log1p(e)
-    return up * r, down * r, np.minimum(tail - low, LARGEST), np.minimum(tail + high, LARGEST)
+    # e is at most 1: where z >= 0, p is r and not e * r
+    p, q = np.maximum(e, z >= 0) * r, np.maximum(e, z <= 0) * r
+    return p, q, np.minimum(tail - low, LARGEST), np.minimum(tail + high, LARGEST)
 
 
 def slope_and_bend(a: float, gamma: float, p: Any, q: Any, L: Any, S: Any) -> tuple[Any, Any]:
@@ -110,8 +111,8 @@ def fill_rows(
 
 
 @cache
-def compiled_fill_rows() -> Callable[..., None] | None:
-    """Return `fill_rows` compiled, or None where numba is not installed.
+def compiled_gradient_curvature() -> Callable[..., tuple[Any, Any]] | None:
+    """Return `gradient_curvature` compiled for float64 arrays, or None where numba is missing.
 
     The compiler turns the loop into vector instructions, since exp and log1p are straight-line
     code here. Both are within an ulp or two in the range that the formulas ask for.
@@ -167,4 +168,15 @@ def compiled_fill_rows() -> Callable[..., None] | None:
         compiled = njit(cache=True, nogil=True, **options)(fill_rows)
     except RuntimeError:  # no folder to write the cache to
         compiled = njit(nogil=True, **options)(fill_rows)
-    return cast(Callable[..., None], compiled)
+
+    def filled(
+        a1: float, a0: float, gamma: float, max_step: float, y: Any, z: Any
+    ) -> tuple[Any, Any]:
+        gradient, curvature = np.empty(z.shape), np.empty(z.shape)
+        compiled(
+            a1, a0, gamma, max_step, np.require(y, requirements=["C", "W"]),
+            np.require(z, requirements=["C", "W"]), gradient, curvature,
+        )  # fmt: skip
+        return gradient, curvature
+
+    return filled

@@ -110,7 +110,7 @@ def objective(loss: Loss) -> _Objective:
 
     CatBoost calls for derivatives in batches of up to 1,000 rows. With numba installed
     (``pip install "focalboost[fast]"``) they are computed by a compiled loop; without it by numpy,
-    and training takes about one and a half times as long.
+    and training takes about one and a half to two times as long.
 
     Parameters
     ----------

@@ -360,18 +360,11 @@ class FocalLoss:
         >>> FocalLoss(gamma=0.0).gradient_curvature([1], [0.0])
         (array([-0.5]), array([0.25]))
         """
+        formula = _formulas.gradient_curvature
         if np.size(raw_prediction) >= _COMPILED_FROM:
-            compiled = self.compiled_gradient_curvature()
-            if compiled is not None:
-                y, z, w = _rows(y_true, raw_prediction, sample_weight)
-                dtype = _result_dtype(z)
-                # One kind of array, so that numba compiles once.
-                y, z = (np.require(rows, dtype, ["C", "W"]) for rows in (y, z))
-                gradient, curvature = compiled(y, z, w)
-                shape = as_rows("raw_prediction", raw_prediction).shape
-                return gradient.reshape(shape), curvature.reshape(shape)
+            formula = self._compiled_formula() or formula
         gradient, curvature = self._pointwise(
-            _formulas.gradient_curvature,
+            formula,
             (*self._parameters(), self._largest_step()),
             y_true,
             raw_prediction,
@@ -401,17 +394,15 @@ class FocalLoss:
         >>> derivatives(np.ones(1), np.zeros(1), None)
         (array([-0.5]), array([0.25]))
         """
-        fill_rows = _formulas.compiled_fill_rows()
-        is_own = type(self).gradient_curvature is FocalLoss.gradient_curvature
-        if fill_rows is None or not is_own:
+        formula = self._compiled_formula()
+        if formula is None:
             return None
         parameters = (*self._parameters(), self._largest_step())
 
         def derivatives(
             y_true: Array, raw_prediction: Array, sample_weight: Array | None
         ) -> tuple[Array, Array]:
-            gradient, curvature = np.empty_like(raw_prediction), np.empty_like(raw_prediction)
-            fill_rows(*parameters, y_true, raw_prediction, gradient, curvature)
+            gradient, curvature = formula(*parameters, y_true, raw_prediction)
             if sample_weight is not None:
                 gradient *= sample_weight
                 curvature *= sample_weight
@@ -614,6 +605,10 @@ class FocalLoss:
 
     def _class_weights(self) -> tuple[float, float]:
         return (1.0, 1.0) if self.alpha is None else (self.alpha, 1.0 - self.alpha)
+
+    def _compiled_formula(self) -> Callable[..., tuple[Array, Array]] | None:
+        is_own = type(self).gradient_curvature is FocalLoss.gradient_curvature
+        return _formulas.compiled_gradient_curvature() if is_own else None
 
     def _parameters(self) -> tuple[float, float, float]:
         return (*self._class_weights(), self.gamma)

@@ -708,7 +708,7 @@ def test_catboost_own_focal_is_the_same(gamma, alpha):
 
 
 def test_catboost_says_that_numba_is_missing(monkeypatch):
-    monkeypatch.setattr("focalboost._formulas.compiled_fill_rows", lambda: None)
+    monkeypatch.setattr("focalboost._formulas.compiled_gradient_curvature", lambda: None)
     rows, labels, _ = make_data(30_000)
     params = {"iterations": 1, "verbose": 0, "allow_writing_files": False}
     with pytest.warns(UserWarning, match="numba is not installed"):
