@@ -359,7 +359,7 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _alpha(self, classes: Array, share: float) -> float | None:
         """Return the weight of classes[1], as FocalLoss takes it, given that class's share."""
-        if self.pos_label is not None and self.pos_label not in classes:
+        if self.pos_label is not None and self.pos_label not in [*classes]:
             raise ValueError(
                 f"pos_label must be a label of y, {[*classes]}, got {self.pos_label!r}."
             )
