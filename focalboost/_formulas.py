@@ -18,12 +18,12 @@ SMALLEST = 5e-324
 
 
 def exp(x: Any) -> Any:
-    """Return ``np.exp(x)``, for x <= 0; `compiled` puts a polynomial in its place."""
+    """Return ``np.exp(x)``, for x <= 0; the compiled loop has a polynomial in its place."""
     return np.exp(x)
 
 
 def log1p(x: Any) -> Any:
-    """Return ``np.log1p(x)``, for x in [0, 1]; `compiled` puts a polynomial in its place."""
+    """Return ``np.log1p(x)``, for x in [0, 1]; the compiled loop has a polynomial in its place."""
     return np.log1p(x)
 
 

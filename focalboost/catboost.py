@@ -332,8 +332,7 @@ def _fit_classifier(
 ) -> tuple[cb.CatBoostClassifier, list[float], int]:
     """Train a CatBoostClassifier in place; return it, its history and number of rounds."""
     params = estimator.get_params()
-    _contract.refuse_options(params, _REFUSED)
-    _contract.refuse_options(params, _REFUSED_IN_CLASSIFIER)
+    _contract.refuse_options(params, _REFUSED | _REFUSED_IN_CLASSIFIER)
     start = float(np.float32(init_score))
     _try(loss, len(rows[1]))
     names = [*getattr(rows[0], "columns", [])]

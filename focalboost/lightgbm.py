@@ -328,8 +328,7 @@ def _fit_classifier(
 ) -> tuple[lgb.LGBMClassifier, list[float], int]:
     """Train an LGBMClassifier in place; return it, its validation history and number of rounds."""
     params = estimator.get_params()
-    _contract.refuse_options(params, _REFUSED)
-    _contract.refuse_options(params, _REFUSED_IN_CLASSIFIER)
+    _contract.refuse_options(params, _REFUSED | _REFUSED_IN_CLASSIFIER)
     estimator.set_params(
         objective=objective(loss), metric="None", class_weight=None, feature_pre_filter=False
     )

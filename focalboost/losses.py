@@ -616,7 +616,7 @@ class FocalLoss:
         return (*self._class_weights(), self.gamma)
 
     def _largest_step(self) -> float:
-        return min(_LARGEST_STEP if self.max_step is None else self.max_step, _LARGEST_STEP)
+        return _LARGEST_STEP if self.max_step is None else min(self.max_step, _LARGEST_STEP)
 
     def _logit_alpha(self) -> float:
         return 0.0 if self.alpha is None else float(logit(self.alpha))
@@ -648,8 +648,11 @@ class FocalLoss:
     ) -> list[Array]:
         """Evaluate a formula on every row, block by block, in double precision."""
         z = as_rows("raw_prediction", raw_prediction)
+        y = broadcast("y_true", y_true, z.shape)
+        check_probabilities("y_true", y)
+        w = None if sample_weight is None else broadcast("sample_weight", sample_weight, z.shape)
         shape, dtype = z.shape, _result_dtype(z)
-        y, z, w = _rows(y_true, z, sample_weight)
+        y, z, w = y.reshape(-1), z.reshape(-1), None if w is None else w.reshape(-1)
         out: list[Array] = []
         # Beyond the range of exp and of the products the limits are reached: 0 or an infinite loss.
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
@@ -664,17 +667,6 @@ class FocalLoss:
                 for whole, part in zip(out, parts, strict=True):
                     whole[rows] = part if w is None else part * w[rows]
         return [whole.reshape(shape) for whole in out]
-
-
-def _rows(
-    y_true: npt.ArrayLike, raw_prediction: npt.ArrayLike, sample_weight: npt.ArrayLike | None
-) -> tuple[Array, Array, Array | None]:
-    """Return checked labels, raw scores and weights of one shape (n,)."""
-    z = as_rows("raw_prediction", raw_prediction)
-    y = broadcast("y_true", y_true, z.shape)
-    check_probabilities("y_true", y)
-    w = None if sample_weight is None else broadcast("sample_weight", sample_weight, z.shape)
-    return y.reshape(-1), z.reshape(-1), None if w is None else w.reshape(-1)
 
 
 def _result_dtype(raw: Array) -> type[np.float32] | type[np.float64]:

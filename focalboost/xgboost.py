@@ -118,7 +118,7 @@ def objective(loss: Loss) -> Objective:
     Examples
     --------
     >>> import numpy as np
-    >>> from scipy.special import expit, logit
+    >>> from scipy.special import expit
     >>> from xgboost import XGBClassifier
     >>> import focalboost.xgboost
     >>> from focalboost import FocalLoss
@@ -314,8 +314,7 @@ def _fit_classifier(
 ) -> tuple[xgb.XGBClassifier, list[float], int]:
     """Train an XGBClassifier in place; return it, its validation history and number of rounds."""
     params = estimator.get_params()
-    _contract.refuse_options(params, _REFUSED)
-    _contract.refuse_options(params, _REFUSED_IN_CLASSIFIER)
+    _contract.refuse_options(params, _REFUSED | _REFUSED_IN_CLASSIFIER)
     if "class_weight" in params:
         # folded into the weights; XGBoost would warn that it does not know it
         estimator.kwargs = {k: v for k, v in estimator.kwargs.items() if k != "class_weight"}
