@@ -44,6 +44,17 @@ def parts(z: Any) -> tuple[Any, Any, Any, Any]:
     return p, q, np.minimum(tail - low, LARGEST), np.minimum(tail + high, LARGEST)
 
 
+def power(q: Any, gamma: float, S: Any) -> Any:
+    """Return ``q**gamma`` from S = -log q; the usual exponents need no exp."""
+    if gamma == 2.0:
+        return q * q
+    if gamma == 1.0:
+        return q
+    if gamma == 0.0:
+        return 1.0
+    return exp(-gamma * S)
+
+
 def slope_and_bend(a: float, gamma: float, p: Any, q: Any, L: Any, S: Any) -> tuple[Any, Any]:
     """Return minus the first derivative of a positive row, which is >= 0, and the second.
 
@@ -54,7 +65,7 @@ def slope_and_bend(a: float, gamma: float, p: Any, q: Any, L: Any, S: Any) -> tu
 
     The factors are grouped so that none overflows, also where gamma**2 would.
     """
-    factor = a * exp(-gamma * S)
+    factor = a * power(q, gamma, S)
     u, pq = gamma * p, p * q
     slope = factor * (u * L + q)
     return slope, (factor * u) * (u * L) + factor * (pq + gamma * (pq * (2.0 - L)))
@@ -110,6 +121,25 @@ def fill_rows(
         gradient[i], curvature[i] = gradient_curvature(a1, a0, gamma, max_step, y[i], z[i])
 
 
+def fill_rows_fast(
+    a1: float,
+    a0: float,
+    gamma: float,
+    max_step: float,
+    y: Any,
+    z: Any,
+    gradient: Any,
+    curvature: Any,
+) -> None:
+    """Call `fill_rows` with the usual exponents as constants, which the compiler works out."""
+    if gamma == 2.0:
+        fill_rows(a1, a0, 2.0, max_step, y, z, gradient, curvature)
+    elif gamma == 0.0:
+        fill_rows(a1, a0, 0.0, max_step, y, z, gradient, curvature)
+    else:
+        fill_rows(a1, a0, gamma, max_step, y, z, gradient, curvature)
+
+
 @cache
 def compiled_gradient_curvature() -> Callable[..., tuple[Any, Any]] | None:
     """Return `gradient_curvature` compiled for float64 arrays, or None where numba is missing.
@@ -162,12 +192,12 @@ def compiled_gradient_curvature() -> Callable[..., tuple[Any, Any]] | None:
     options: Any = {"error_model": "numpy", "fastmath": {"contract", "nsz"}, "forceinline": True}
     overload(exp, jit_options=options)(lambda x: exp_polynomial)  # noqa: ARG005
     overload(log1p, jit_options=options)(lambda x: log1p_polynomial)  # noqa: ARG005
-    for formula in (parts, slope_and_bend, gradient_curvature):
+    for formula in (parts, power, slope_and_bend, gradient_curvature, fill_rows):
         register_jitable(**options)(formula)
     try:
-        compiled = njit(cache=True, nogil=True, **options)(fill_rows)
+        compiled = njit(cache=True, nogil=True, **options)(fill_rows_fast)
     except RuntimeError:  # no folder to write the cache to
-        compiled = njit(nogil=True, **options)(fill_rows)
+        compiled = njit(nogil=True, **options)(fill_rows_fast)
 
     def filled(
         a1: float, a0: float, gamma: float, max_step: float, y: Any, z: Any

@@ -191,6 +191,7 @@ def train(
     log_cerr: Any = None,
     *,
     loss: Loss,
+    native: bool = False,
 ) -> cb.CatBoost:
     """Train a CatBoost model with the loss; everything else is as in `catboost.train`.
 
@@ -221,6 +222,11 @@ def train(
         A model from this function to continue; it keeps its start score.
     loss : FocalLoss or another binary loss
         See `objective`.
+    native : bool, default=False
+        Train with CatBoost's own ``Focal``, compiled and on all threads, where it computes the
+        same: for a `FocalLoss` with gamma > 0 and an alpha, labels 0 and 1, and
+        ``leaf_estimation_method="Gradient"``, which uses no second derivative (CatBoost's is the
+        exact Hessian, without a bound). The history then calls the loss by CatBoost's name.
 
     Returns
     -------
@@ -275,13 +281,17 @@ def train(
         start = _start_score(init_model)
     # CatBoost keeps a baseline in single precision.
     start = float(np.float32(start))
-    _try(loss, pool.num_row())
+    are_hard = all(np.all((y == 0) | (y == 1)) for y in labels)
 
     harmless = {name for names in _REFUSED for name in names}
     params = {name: value for name, value in params.items() if name not in harmless}
-    params["loss_function"] = objective(loss)
-    params.setdefault("eval_metric", metric(loss))
-    if all(np.all((y == 0) | (y == 1)) for y in labels):
+    if native:
+        params["loss_function"] = _own_loss(loss, params, are_hard)
+    else:
+        _try(loss, pool.num_row())
+        params["loss_function"] = objective(loss)
+        params.setdefault("eval_metric", metric(loss))
+    if are_hard:
         # Without them predict would have no labels to give where eval_metric is a Python object.
         params["class_names"] = [0, 1]
     try:
@@ -415,6 +425,25 @@ def _start_score(init_model: Any) -> float:
             f"init_model must be a binary model of scale 1, got scale {scale} and bias {bias}."
         )
     return float(bias)
+
+
+def _own_loss(loss: Any, params: dict[str, Any], are_hard: bool) -> str:
+    """Return the name of CatBoost's own focal loss, where it computes the same."""
+    gamma, alpha = getattr(loss, "gamma", 0.0), getattr(loss, "alpha", None)
+    if _contract.loss_name(loss) != "focal_loss" or not gamma > 0 or alpha is None:
+        raise ValueError(
+            "native must be False unless loss is a FocalLoss with gamma > 0 and an alpha, "
+            f"got {loss!r}: CatBoost has no other focal loss of its own."
+        )
+    if params.get("leaf_estimation_method") != "Gradient":
+        raise ValueError(
+            "native must be False unless leaf_estimation_method is 'Gradient', got "
+            f"{params.get('leaf_estimation_method')!r}: CatBoost's own Focal steps by the exact "
+            "Hessian, which is negative for hard rows."
+        )
+    if not are_hard:
+        raise ValueError("native must be False unless every label is 0 or 1: Focal rounds others.")
+    return f"Focal:focal_alpha={alpha!r};focal_gamma={gamma!r}"
 
 
 def _derivatives_of(loss: Any) -> Any:

@@ -707,6 +707,39 @@ def test_catboost_own_focal_is_the_same(gamma, alpha):
     assert_allclose(ours.predict(X), own.predict(X), rtol=0, atol=1e-12)
 
 
+def test_catboost_native():
+    loss, params = (
+        FocalLoss(2.0, 0.25),
+        {**TRAINERS[2].params, "leaf_estimation_method": "Gradient"},
+    )
+    for w in (None, W):
+        ours = focalboost.catboost.train(catboost.Pool(X, Y, weight=w), params, loss=loss)
+        own = focalboost.catboost.train(
+            catboost.Pool(X, Y, weight=w), params, loss=loss, native=True
+        )
+        assert_array_equal(own.classes_, [0, 1])
+        assert own.get_scale_and_bias() == ours.get_scale_and_bias()
+        for kind in ("RawFormulaVal", "Probability"):
+            # CatBoost clamps p at 1e-13
+            assert_allclose(own.predict(X, kind), ours.predict(X, kind), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("labels", "loss", "method", "message"),
+    [
+        (Y, FocalLoss(2.0), "Gradient", r"FocalLoss with gamma > 0 and an alpha, got FocalLoss"),
+        (Y, FocalLoss(0.0, 0.25), "Gradient", r"FocalLoss with gamma > 0 and an alpha, got"),
+        (Y, HalfBinomialLoss(), "Gradient", r"FocalLoss with gamma > 0 and an alpha, got"),
+        (Y, FocalLoss(2.0, 0.25), "Newton", r"leaf_estimation_method is 'Gradient', got 'Newton'"),
+        (Y / 2, FocalLoss(2.0, 0.25), "Gradient", r"native must be .* every label is 0 or 1"),
+    ],
+)
+def test_catboost_native_is_not_the_same(labels, loss, method, message):
+    params = {**TRAINERS[2].params, "leaf_estimation_method": method}
+    with pytest.raises(ValueError, match=message):
+        focalboost.catboost.train(catboost.Pool(X, labels), params, loss=loss, native=True)
+
+
 def test_catboost_says_that_numba_is_missing(monkeypatch):
     monkeypatch.setattr("focalboost._formulas.compiled_gradient_curvature", lambda: None)
     rows, labels, _ = make_data(30_000)

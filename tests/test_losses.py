@@ -286,7 +286,11 @@ def keeps_dtype_and_layout(loss):
             assert_array_equal(got, want[:n])
     for before, after in zip(copies, (y, z, w), strict=True):
         assert_array_equal(before, after)
-    # rows do not depend on each other, whatever the block
+    # rows do not depend on each other, whatever the block and the thread
+    for got, want in zip(
+        replace(loss, n_threads=3).gradient_curvature(y, z, w), expected, strict=True
+    ):
+        assert_array_equal(got, want)
     for got, want in zip(loss.gradient_curvature(y[7:], z[7:], w[7:]), expected, strict=True):
         assert_array_equal(got, want[7:])
     assert loss.loss(np.zeros(0), np.zeros(0)).shape == (0,)
@@ -562,6 +566,7 @@ def test_start_of_the_paper():
         ({"alpha": 1.0}, ValueError, r"alpha must be None or in \(0, 1\), got 1\.0\."),
         ({"alpha": "balanced"}, TypeError, r"alpha must be a real number .* got 'balanced'\."),
         ({"max_step": 0}, ValueError, r"max_step must be None or > 0, got 0\."),
+        ({"n_threads": 0}, ValueError, r"n_threads must be a whole number >= 1, got 0\."),
     ],
 )
 def test_bad_parameter(kwargs, error, message):
