@@ -1,8 +1,7 @@
 """What gradient and curvature cost a row, beside numpy's exp, a textbook and other packages.
 
 One thread but for one contestant. Every contestant runs once a repetition, in turn, so that all
-see the same machine; the figures are medians. The packages on the index that compute focal loss for boosters are timed where
-they are installed (pip install bokbokbok gbdtCBL imlightgbm), and their errors are shown.
+see the same machine; the @@
 
     python benchmarks/kernel.py [--largest 10000000]
 """

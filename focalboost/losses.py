@@ -33,7 +33,7 @@ Array = npt.NDArray[Any]
 _LARGEST_STEP = 1.0 / float(np.finfo(np.float32).tiny)
 
 # Rows per block: a block's temporaries stay in a core's cache, take under 2 MB at any n, and are
-# each small enough (64 kB) for the allocator to hand out again, where it asks the system for 128 kB.
+# each (64 kB) small enough for the allocator to keep, which goes to the system for 128 kB.
 _BLOCK = 8_192
 
 
