@@ -17,7 +17,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from focalboost import FocalLoss, losses
+from focalboost import FocalLoss, _binary
 
 ALPHA = 0.25
 EVER, NEVER = 0, float("inf")
@@ -27,7 +27,7 @@ def ours(gamma, start, n_threads=1):
     loss = FocalLoss(gamma, ALPHA, n_threads=n_threads)
 
     def run(y, z):
-        losses._COMPILED_FROM = start
+        _binary._COMPILED_FROM = start
         return loss.gradient_curvature(y, z)
 
     return run

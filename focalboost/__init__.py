@@ -7,12 +7,25 @@ scikit-learn classifier around any of them.
 
 from typing import TYPE_CHECKING, Any
 
-from focalboost.losses import FocalLoss
+from focalboost.losses import (
+    AsymmetricLoss,
+    CalibratedFocalLoss,
+    FocalLoss,
+    FocalStarLoss,
+    ModulatedLoss,
+)
 
 if TYPE_CHECKING:
     from focalboost.estimator import FocalClassifier
 
-__all__ = ["FocalClassifier", "FocalLoss"]
+__all__ = [
+    "AsymmetricLoss",
+    "CalibratedFocalLoss",
+    "FocalClassifier",
+    "FocalLoss",
+    "FocalStarLoss",
+    "ModulatedLoss",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,8 +1,8 @@
-"""Focal loss of one row: the formulas, once, for numpy's arrays and for numba's loop.
+"""Binary losses of one row: the formulas, once, for numpy's arrays and for numba's loop.
 
 p is the probability that the raw score z stands for before the loss bends it, ``sigmoid(z)``, and
 q = 1 - p. A row with label y is y of a positive row, of weight a1, and 1 - y of a negative one, of
-weight a0; a negative row is a positive one with p and q changed over.
+weight a0; a negative row is a positive one at the margin -z, with p and q changed over.
 """
 
 from __future__ import annotations
@@ -55,55 +55,96 @@ def power(q: Any, gamma: float, S: Any) -> Any:
     return exp(-gamma * S)
 
 
-def slope_and_bend(a: float, gamma: float, p: Any, q: Any, L: Any, S: Any) -> tuple[Any, Any]:
+def slope_and_bend(gamma: float, p: Any, q: Any, L: Any, S: Any) -> tuple[Any, Any]:
     """Return minus the first derivative of a positive row, which is >= 0, and the second.
 
     ::
 
-        slope = a * q**gamma * (gamma*p*L + q)
-        bend  = a * q**gamma * p * (gamma**2*p*L + (2*gamma + 1)*q - gamma*q*L)
+        slope = q**gamma * (gamma*p*L + q)
+        bend  = q**gamma * p * (gamma**2*p*L + (2*gamma + 1)*q - gamma*q*L)
 
     The factors are grouped so that none overflows, also where gamma**2 would.
     """
-    factor = a * power(q, gamma, S)
+    factor = power(q, gamma, S)
     u, pq = gamma * p, p * q
     slope = factor * (u * L + q)
     return slope, (factor * u) * (u * L) + factor * (pq + gamma * (pq * (2.0 - L)))
 
 
-def loss(a1: float, a0: float, gamma: float, y: Any, z: Any) -> tuple[Any]:
-    """Return ``y * a1 * q**gamma * L + (1 - y) * a0 * p**gamma * S``."""
-    _, _, L, S = parts(z)
-    if_positive = a1 * exp(-gamma * S) * np.where(z == -np.inf, np.inf, L)
-    if_negative = a0 * exp(-gamma * L) * np.where(z == np.inf, np.inf, S)
-    # A share of 0 stays 0 also where the other label's loss is infinite.
-    return (np.where(y > 0, y * if_positive, 0.0) + np.where(y < 1, (1 - y) * if_negative, 0.0),)
-
-
-def gradient_hessian(a1: float, a0: float, gamma: float, y: Any, z: Any) -> tuple[Any, Any]:
-    p, q, L, S = parts(z)
-    slope1, bend1 = slope_and_bend(a1, gamma, p, q, L, S)
-    slope0, bend0 = slope_and_bend(a0, gamma, q, p, S, L)
-    return (1.0 - y) * slope0 - y * slope1, y * bend1 + (1.0 - y) * bend0
-
-
-def gradient_curvature(
-    a1: float, a0: float, gamma: float, max_step: float, y: Any, z: Any
+def bounded_expectation(
+    max_step: float, y: Any, slope1: Any, bend1: Any, slope0: Any, bend0: Any
 ) -> tuple[Any, Any]:
     """Return the gradient and the expected Hessian, bounded for each label.
 
     The posterior of the positive label is ``slope0 / (slope0 + slope1)``, so that the expected
     Hessian is ``(slope0 * bend1 + slope1 * bend0) / (slope0 + slope1)``.
     """
-    p, q, L, S = parts(z)
-    slope1, bend1 = slope_and_bend(a1, gamma, p, q, L, S)
-    slope0, bend0 = slope_and_bend(a0, gamma, q, p, S, L)
     # Divided before multiplied, since the products underflow where gamma is large.
     total = np.maximum(slope0 + slope1, SMALLEST)
     expected = (slope0 / total) * bend1 + (slope1 / total) * bend0
     curvature1 = np.maximum(expected, slope1 / max_step)
     curvature0 = np.maximum(expected, slope0 / max_step)
     return (1.0 - y) * slope0 - y * slope1, y * curvature1 + (1.0 - y) * curvature0
+
+
+def gradient_curvature(
+    a1: float, a0: float, gamma: float, max_step: float, y: Any, z: Any
+) -> tuple[Any, Any]:
+    """Return the gradient and the curvature of focal loss, of which numba compiles the loop."""
+    p, q, L, S = parts(z)
+    slope1, bend1 = slope_and_bend(gamma, p, q, L, S)
+    slope0, bend0 = slope_and_bend(gamma, q, p, S, L)
+    return bounded_expectation(max_step, y, a1 * slope1, a1 * bend1, a0 * slope0, a0 * bend0)
+
+
+def log_tilt(gamma: float, margin: Any) -> Any:
+    """Return the logarithm of slope / q, which is ``-gamma*S + log1p(gamma*p*L/q)``.
+
+    The ratio p * L / q lies in (0, 1]; taken from exp(-|margin|) it needs no denormal numbers.
+    """
+    size = np.minimum(np.abs(margin), LARGEST)
+    e = np.exp(-size)
+    tail = np.log1p(e)
+    ratio = np.where(
+        margin >= 0,
+        np.divide(tail, e, out=np.ones_like(e), where=e > 0),
+        e * (size + tail),
+    )
+    return np.log1p(gamma * ratio) - gamma * (tail + np.clip(margin, 0.0, LARGEST))
+
+
+def slope_and_bend_beyond_margin(
+    gamma: float, p: Any, q: Any, left: Any, log_right: Any
+) -> tuple[Any, Any]:
+    """Return the derivatives of ``left**gamma * -log(1 - left)``, left = max(q - margin, 0).
+
+    With V that value as a function of left, ``slope = p*q*V'`` and
+    ``bend = p*q*((p - q)*V' + p*q*V'')``.
+    """
+    right, is_left = 1.0 - left, left > 0
+    power_below = left ** (gamma - 1.0)
+    # -log(1 - left) / left, which is 1 at 0
+    ratio = np.divide(-log_right, left, out=np.ones_like(left), where=is_left)
+    first = power_below * left * (gamma * ratio + 1.0 / right)
+    second = power_below * (gamma * (gamma - 1.0) * ratio + 2.0 * gamma / right + left / right**2)
+    pq = p * q
+    return pq * first, np.where(is_left, pq * ((p - q) * first + pq * second), 0.0)
+
+
+def relative_derivatives(gamma: float, p: Any, q: Any, L: Any) -> tuple[Any, Any]:
+    """Return focal loss's second and third derivative in the margin, divided by its slope.
+
+    With ``A = gamma*p*L + q``, so that slope is q**gamma * A, and A', A'' its derivatives::
+
+        bend  / slope = gamma*p - A'/A
+        twist / slope = gamma*p*q - gamma*p*(bend/slope - A'/A) - A''/A
+    """
+    A = gamma * p * L + q
+    pq = p * q
+    first = pq * (gamma * L - gamma - 1.0) / A
+    second = pq * ((q - p) * (gamma * L - gamma - 1.0) - gamma * q) / A
+    bend = gamma * p - first
+    return bend, gamma * pq - gamma * p * (bend - first) - second
 
 
 def fill_rows(
@@ -192,7 +233,8 @@ def compiled_gradient_curvature() -> Callable[..., tuple[Any, Any]] | None:
     options: Any = {"error_model": "numpy", "fastmath": {"contract", "nsz"}, "forceinline": True}
     overload(exp, jit_options=options)(lambda x: exp_polynomial)  # noqa: ARG005
     overload(log1p, jit_options=options)(lambda x: log1p_polynomial)  # noqa: ARG005
-    for formula in (parts, power, slope_and_bend, gradient_curvature, fill_rows):
+    formulas = (parts, power, slope_and_bend, bounded_expectation, gradient_curvature, fill_rows)
+    for formula in formulas:
         register_jitable(**options)(formula)
     try:
         compiled = njit(cache=True, nogil=True, **options)(fill_rows_fast)

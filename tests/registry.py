@@ -15,13 +15,47 @@ from sklearn._loss import HalfBinomialLoss
 import focalboost.catboost
 import focalboost.lightgbm
 import focalboost.xgboost
-from focalboost import FocalLoss
+from focalboost import (
+    AsymmetricLoss,
+    CalibratedFocalLoss,
+    FocalLoss,
+    FocalStarLoss,
+    ModulatedLoss,
+)
+
+
+def half(p: Any) -> Any:
+    """Return a factor of our own, 1 - p / 2, for numpy and mpmath."""
+    return 1 - p / 2
+
+
+def half_1(p: Any) -> Any:
+    return 0 * p - 0.5
+
+
+def half_2(p: Any) -> Any:
+    return 0 * p
+
 
 LOSSES = [
     *(FocalLoss(gamma, alpha) for gamma in (0, 0.5, 1, 2, 5) for alpha in (None, 0.25, 0.9)),
     FocalLoss(2.0, 0.25, max_step=None),
     FocalLoss(0.0, max_step=None),
     FocalLoss(1.5, max_step=0.5),
+    AsymmetricLoss(1.0, 4.0),
+    AsymmetricLoss(0.5, 3.0, alpha=0.25),
+    AsymmetricLoss(1.0, 4.0, 0.05),
+    AsymmetricLoss(2.0, 1.0, 0.2, 0.9),
+    ModulatedLoss("cos"),
+    ModulatedLoss("exp", 0.25),
+    ModulatedLoss("exp_square", max_step=None),
+    ModulatedLoss((half, half_1, half_2)),
+    FocalStarLoss(2.0, 1.0),
+    FocalStarLoss(4.0, 0.0, 0.25),
+    CalibratedFocalLoss(0.0),
+    CalibratedFocalLoss(2.0),
+    CalibratedFocalLoss(0.5, 0.25),
+    CalibratedFocalLoss(5.0, 0.9),
 ]
 
 # The grid of the accuracy bars.
@@ -41,12 +75,16 @@ ADAPTER_LOSSES = [
     FocalLoss(2.0, 0.25),
     FocalLoss(5.0, 0.9),
     FocalLoss(2.0, max_step=None),
+    AsymmetricLoss(1.0, 4.0, 0.05),
+    ModulatedLoss("exp", 0.25),
+    FocalStarLoss(2.0, 1.0),
+    CalibratedFocalLoss(2.0),
     HalfBinomialLoss(),
 ]
 
 
 def loss_id(loss: Any) -> str:
-    return repr(loss) if isinstance(loss, FocalLoss) else type(loss).__name__
+    return type(loss).__name__ if " at 0x" in repr(loss) else repr(loss)
 
 
 def start_of(loss: Any, y: Any, w: Any = None) -> float:
