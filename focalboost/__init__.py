@@ -14,6 +14,7 @@ from focalboost.losses import (
     FocalStarLoss,
     ModulatedLoss,
 )
+from focalboost.multiclass import SoftmaxFocalLoss
 
 if TYPE_CHECKING:
     from focalboost.estimator import FocalClassifier
@@ -25,6 +26,7 @@ __all__ = [
     "FocalLoss",
     "FocalStarLoss",
     "ModulatedLoss",
+    "SoftmaxFocalLoss",
 ]
 
 

@@ -6,7 +6,6 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from focalboost._checks import (
     check_probabilities,
     check_real,
     check_weights,
+    check_whole,
 )
 
 Array = npt.NDArray[Any]
@@ -37,6 +37,26 @@ _BLOCK = 8_192
 
 # From this many rows on, numba's loop repays within a training run what its import costs.
 _COMPILED_FROM = 200_000
+
+
+def largest_step(max_step: float | None) -> float:
+    return _LARGEST_STEP if max_step is None else min(max_step, _LARGEST_STEP)
+
+
+def weighted_mean(values: Array, sample_weight: npt.ArrayLike | None) -> float:
+    """Return the mean of the rows' losses."""
+    if not values.size:
+        raise ValueError("y_true must hold at least one row, got 0.")
+    if sample_weight is None:
+        return float(np.mean(values))
+    weights = broadcast("sample_weight", sample_weight, values.shape)
+    check_weights(weights)
+    total = float(np.sum(weights, dtype=np.float64))
+    if total == 0:
+        raise ValueError("sample_weight must have a positive sum, got 0.")
+    # A row of weight 0 does not count, even where its loss is infinite.
+    counted = np.multiply(values, weights, out=np.zeros_like(values), where=weights > 0)
+    return float(np.sum(counted)) / total
 
 
 class BinaryLoss(ABC):
@@ -60,8 +80,7 @@ class BinaryLoss(ABC):
 
     def _check(self, **rules: tuple[str, Callable[[float], bool]]) -> None:
         """Check the parameters that are numbers, and keep them as floats."""
-        if not (isinstance(self.n_threads, Integral) and self.n_threads >= 1):
-            raise ValueError(f"n_threads must be a whole number >= 1, got {self.n_threads!r}.")
+        check_whole("n_threads", self.n_threads, 1)
         rules |= {
             "alpha": ("None or in (0, 1)", lambda v: 0 < v < 1),
             "max_step": ("None or > 0", lambda v: v > 0),
@@ -100,18 +119,7 @@ class BinaryLoss(ABC):
         """
         # The mean of single precision values is taken in double precision.
         values = self.loss(y_true, np.asarray(raw_prediction, dtype=np.float64))
-        if not values.size:
-            raise ValueError("y_true must hold at least one row, got 0.")
-        if sample_weight is None:
-            return float(np.mean(values))
-        weights = broadcast("sample_weight", sample_weight, values.shape)
-        check_weights(weights)
-        total = float(np.sum(weights, dtype=np.float64))
-        if total == 0:
-            raise ValueError("sample_weight must have a positive sum, got 0.")
-        # A row of weight 0 does not count, even where its loss is infinite.
-        counted = np.multiply(values, weights, out=np.zeros_like(values), where=weights > 0)
-        return float(np.sum(counted)) / total
+        return weighted_mean(values, sample_weight)
 
     def loss(
         self,
@@ -383,7 +391,7 @@ class BinaryLoss(ABC):
         array([-2.,  0.,  2.])
         """
         z = as_numbers("raw_prediction", raw_prediction)
-        dtype = _result_dtype(z)
+        dtype = result_dtype(z)
         with np.errstate(over="ignore", under="ignore"):
             odds = self._log_odds(z.astype(np.float64))
             # Beyond the largest number of its precision the log-odds of a finite score stay finite.
@@ -434,7 +442,7 @@ class BinaryLoss(ABC):
         """
         proba = as_numbers("proba", proba)
         check_probabilities("proba", proba)
-        dtype = _result_dtype(proba)
+        dtype = result_dtype(proba)
         target = np.asarray(logit(proba.astype(np.float64)))
         root = np.array(target)
         inside = np.isfinite(target)
@@ -567,7 +575,7 @@ class BinaryLoss(ABC):
         return (1.0, 1.0) if self.alpha is None else (self.alpha, 1.0 - self.alpha)
 
     def _largest_step(self) -> float:
-        return _LARGEST_STEP if self.max_step is None else min(self.max_step, _LARGEST_STEP)
+        return largest_step(self.max_step)
 
     def _pointwise(
         self,
@@ -582,34 +590,48 @@ class BinaryLoss(ABC):
         y = broadcast("y_true", y_true, z.shape)
         check_probabilities("y_true", y)
         w = None if sample_weight is None else broadcast("sample_weight", sample_weight, z.shape)
-        shape, dtype = z.shape, _result_dtype(z)
+        shape, dtype = z.shape, result_dtype(z)
         y, z, w = y.reshape(-1), z.reshape(-1), None if w is None else w.reshape(-1)
         out = [np.empty(z.shape, dtype=dtype) for _ in range(n_results)]
-
-        def fill(start: int) -> None:
-            rows = slice(start, start + _BLOCK)
-            # Beyond the range of exp and of the products the limits are reached.
-            with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-                parts = formula(
-                    y[rows].astype(np.float64, copy=False),
-                    z[rows].astype(np.float64, copy=False),
-                )
-                for whole, part in zip(out, parts, strict=True):
-                    whole[rows] = part if w is None else part * w[rows]
-
-        starts = range(0, z.size, _BLOCK)
-        if self.n_threads == 1 or len(starts) < 2:
-            for start in starts:
-                fill(start)
-        else:
-            with ThreadPoolExecutor(self.n_threads) as pool:
-                # A list, so that an error in a thread is an error here.
-                list(pool.map(fill, starts))
+        fill_by_blocks(out, formula, y, z, w, self.n_threads)
         return [whole.reshape(shape) for whole in out]
 
 
-def _result_dtype(raw: Array) -> type[np.float32] | type[np.float64]:
+def result_dtype(raw: Array) -> type[np.float32] | type[np.float64]:
     return np.float32 if raw.dtype == np.float32 else np.float64
+
+
+def fill_by_blocks(
+    out: list[Array],
+    formula: Callable[[Array, Array], tuple[Array, ...]],
+    y: Array,
+    z: Array,
+    w: Array | None,
+    n_threads: int,
+) -> None:
+    """Write a formula's results, times the weights, in blocks of rows that fit a core's cache."""
+
+    def fill(start: int) -> None:
+        rows = slice(start, start + block)
+        # Beyond the range of exp and of the products the limits are reached.
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            parts = formula(
+                y[rows].astype(np.float64, copy=False), z[rows].astype(np.float64, copy=False)
+            )
+            for whole, part in zip(out, parts, strict=True):
+                if w is not None:
+                    part = part * w[rows].reshape(-1, *(1,) * (part.ndim - 1))
+                whole[rows] = part
+
+    block = max(_BLOCK * len(z) // max(z.size, 1), 1)
+    starts = range(0, len(z), block)
+    if n_threads == 1 or len(starts) < 2:
+        for start in starts:
+            fill(start)
+    else:
+        with ThreadPoolExecutor(n_threads) as pool:
+            # A list, so that an error in a thread is an error here.
+            list(pool.map(fill, starts))
 
 
 class MarginLoss(BinaryLoss):
@@ -627,7 +649,7 @@ class MarginLoss(BinaryLoss):
         """Return minus the first derivative, and the second."""
 
     @abstractmethod
-    def _log_tilt(self, positive: bool, margin: Any) -> Any:
+    def _log_tilt(self, positive: bool, margin: Any, parts: Parts) -> Any:
         """Return the logarithm of slope / q: of the slope beside that of log loss."""
 
     def _values(self, z: Array) -> tuple[Array, Array]:
@@ -648,5 +670,10 @@ class MarginLoss(BinaryLoss):
 
     def _log_odds(self, z: Array) -> Array:
         # The slopes' ratio is p / q * tilt0 / tilt1, whose first factor is exp(z).
-        odds = z + (self._log_tilt(False, -z) - self._log_tilt(True, z))
+        p, q, L, S = _formulas.parts(z)
+        tilt0, tilt1 = (
+            self._log_tilt(False, -z, (q, p, S, L)),
+            self._log_tilt(True, z, (p, q, L, S)),
+        )
+        odds = z + (tilt0 - tilt1)
         return np.asarray(odds if self.alpha is None else odds - logit(self.alpha))

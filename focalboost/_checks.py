@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -45,6 +45,15 @@ def check_probabilities(name: str, values: npt.NDArray[Any]) -> None:
         raise ValueError(f"{name} must lie in [0, 1], got {wrong.flat[0]}.")
 
 
+def check_labels(name: str, values: npt.NDArray[Any], n_classes: int) -> None:
+    is_label = np.isin(values, np.arange(n_classes))
+    if not np.all(is_label):
+        raise ValueError(
+            f"{name} must hold whole numbers from 0 to {n_classes - 1}, got "
+            f"{values[~is_label].flat[0]}."
+        )
+
+
 def check_weights(sample_weight: npt.NDArray[Any]) -> None:
     if sample_weight.size and not (sample_weight.min() >= 0 and sample_weight.max() < np.inf):
         wrong = sample_weight[~((sample_weight >= 0) & (sample_weight < np.inf))]
@@ -58,3 +67,9 @@ def check_real(name: str, value: object, rule: str, holds: Callable[[float], boo
     if not (math.isfinite(number) and holds(number)):
         raise ValueError(f"{name} must be {rule}, got {value!r}.")
     return number
+
+
+def check_whole(name: str, value: object, smallest: int) -> int:
+    if not isinstance(value, Integral) or isinstance(value, bool) or int(value) < smallest:
+        raise ValueError(f"{name} must be a whole number >= {smallest}, got {value!r}.")
+    return int(value)

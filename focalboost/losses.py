@@ -9,9 +9,9 @@ from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
-from scipy.special import expit, logit
+from scipy.special import logit
 
-from focalboost import _formulas
+from focalboost import _compiled, _formulas
 from focalboost._binary import Array, BinaryLoss, MarginLoss, Parts
 
 __all__ = [
@@ -118,13 +118,13 @@ class FocalLoss(MarginLoss):
     def _slope_and_bend(self, positive: bool, margin: Any, parts: Parts) -> tuple[Any, Any]:
         return _formulas.slope_and_bend(self.gamma, *parts)
 
-    def _log_tilt(self, positive: bool, margin: Any) -> Any:
-        return _formulas.log_tilt(self.gamma, margin)
+    def _log_tilt(self, positive: bool, margin: Any, parts: Parts) -> Any:
+        return _formulas.log_tilt(self.gamma, *parts)
 
     def _compiled_formula(self) -> Callable[..., tuple[Array, Array]] | None:
         # A subclass that has another curvature is not what was compiled.
         is_own = type(self).gradient_curvature is BinaryLoss.gradient_curvature
-        compiled = _formulas.compiled_gradient_curvature() if is_own else None
+        compiled = _compiled.gradient_curvature() if is_own else None
         if compiled is None:
             return None
         return partial(compiled, *self._class_weights(), self.gamma, self._largest_step())
@@ -214,19 +214,20 @@ class AsymmetricLoss(MarginLoss):
         left, log_right = self._beyond_margin(q)
         return _formulas.slope_and_bend_beyond_margin(self.gamma_negative, p, q, left, log_right)
 
-    def _log_tilt(self, positive: bool, margin: Any) -> Any:
-        return _formulas.log_tilt(self._gamma(positive), margin)
+    def _log_tilt(self, positive: bool, margin: Any, parts: Parts) -> Any:
+        return _formulas.log_tilt(self._gamma(positive), *parts)
 
     def _log_odds(self, z: Array) -> Array:
         if self.margin == 0:
             return super()._log_odds(z)
         # A negative row's slope is p * q * left**(gamma - 1) * (...), of which q is a positive's.
-        left, log_right = self._beyond_margin(expit(z))
+        p, q, L, S = _formulas.parts(z)
+        left, log_right = self._beyond_margin(p)
         with np.errstate(divide="ignore", invalid="ignore"):
             odds = (self.gamma_negative - 1.0) * np.log(left) + np.log(
                 left / (1.0 - left) - self.gamma_negative * log_right
             )
-        odds = np.where(left > 0, odds, -np.inf) - np.logaddexp(0.0, -z) - self._log_tilt(True, z)
+        odds = np.where(left > 0, odds, -np.inf) - L - self._log_tilt(True, z, (p, q, L, S))
         return np.asarray(odds if self.alpha is None else odds - logit(self.alpha))
 
     def _gamma(self, positive: bool) -> float:
@@ -319,9 +320,9 @@ class ModulatedLoss(MarginLoss):
         bend = (q - p) * first * (p * L) + q * p * second * (p * L) - 2.0 * p * q * first + p * f
         return q * (f - first * (p * L)), q * bend
 
-    def _log_tilt(self, positive: bool, margin: Any) -> Any:
+    def _log_tilt(self, positive: bool, margin: Any, parts: Parts) -> Any:
         f, first, _ = self._functions()
-        p, _, L, _ = _formulas.parts(margin)
+        p, _, L, _ = parts
         with np.errstate(divide="ignore"):
             return np.log(f(p) - first(p) * (p * L))
 
@@ -379,10 +380,9 @@ class FocalStarLoss(MarginLoss):
         p, q, _, _ = _formulas.parts(self._steeper(margin))
         return q, self.gamma * (p * q)
 
-    def _log_tilt(self, positive: bool, margin: Any) -> Any:
+    def _log_tilt(self, positive: bool, margin: Any, parts: Parts) -> Any:
         # log q of the steeper margin less log q
-        S, steeper_S = (_formulas.parts(m)[3] for m in (margin, self._steeper(margin)))
-        return S - steeper_S
+        return parts[3] - _formulas.parts(self._steeper(margin))[3]
 
     def _steeper(self, margin: Any) -> Any:
         return self.gamma * margin + self.beta
@@ -446,8 +446,7 @@ class CalibratedFocalLoss(BinaryLoss):
         return self._focal()._values(self._focal_score(z))
 
     def _slopes_and_bends(self, z: Array) -> tuple[Array, Array, Array, Array]:
-        # Beyond 700 everything is at its limit, and q would be a denormal number.
-        score = np.clip(self._focal_score(z), -700.0, 700.0)
+        score = self._focal_score(z)
         slope1, bend1, slope0, bend0 = self._focal()._slopes_and_bends(score)
         p, q, L, S = _formulas.parts(score)
         bent1, twisted1 = _formulas.relative_derivatives(self.gamma, p, q, L)
@@ -481,12 +480,12 @@ class CalibratedFocalLoss(BinaryLoss):
         z = np.interp(v, odds, scores) + beyond / (self.gamma + 1.0)
         # From within 1e-4, beyond the table from within exp(-40).
         for _ in range(3):
-            # beyond 700 q would be a denormal number, and the line is exact
-            p, q, L, S = _formulas.parts(np.clip(z, -700.0, 700.0))
+            p, q, L, S = _formulas.parts(z)
             speed = (
                 _formulas.relative_derivatives(self.gamma, p, q, L)[0]
                 + _formulas.relative_derivatives(self.gamma, q, p, S)[0]
             )
+            # beyond 700 the line is exact, and an infinite score has no step
             z = np.where(np.abs(z) < 700.0, z - (focal._log_odds(z) - v) / speed, z)
         return np.asarray(z)
 
