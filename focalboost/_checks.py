@@ -46,11 +46,15 @@ def check_probabilities(name: str, values: npt.NDArray[Any]) -> None:
 
 
 def check_labels(name: str, values: npt.NDArray[Any], n_classes: int) -> None:
-    is_label = np.isin(values, np.arange(n_classes))
-    if not np.all(is_label):
+    # No temporary where all is well but for one; a NaN fails each comparison.
+    if values.size and not (values.min() >= 0 and values.max() < n_classes):
+        is_wrong = ~((values >= 0) & (values < n_classes))
+    else:
+        is_wrong = values != np.floor(values)
+    if np.any(is_wrong):
         raise ValueError(
             f"{name} must hold whole numbers from 0 to {n_classes - 1}, got "
-            f"{values[~is_label].flat[0]}."
+            f"{values[is_wrong].flat[0]}."
         )
 
 

@@ -162,6 +162,7 @@ def softmax_gradient_matrix() -> Callable[..., tuple[Any, Any]] | None:
         _formulas.log_tilt,
         _formulas.relative_derivatives,
         _softmax.log_add,
+        _softmax.from_the_largest,
         _softmax.logsumexp_of_others,
         _softmax.log_share,
         _softmax.log_posterior,

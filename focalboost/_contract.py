@@ -10,16 +10,23 @@ from typing import Any, Protocol, cast
 import numpy as np
 import numpy.typing as npt
 
-from focalboost._checks import as_numbers, as_rows, check_probabilities, check_weights
+from focalboost._checks import (
+    as_numbers,
+    as_rows,
+    check_labels,
+    check_probabilities,
+    check_weights,
+)
 
 Array = npt.NDArray[Any]
 
 
 class Loss(Protocol):
-    """The contract of a binary loss: `FocalLoss` has it, and so have scikit-learn's losses.
+    """The contract of a loss: ours have it, and so have scikit-learn's.
 
     Beside the mean loss it needs ``gradient_curvature`` or, failing that, ``gradient_hessian``,
-    and ``init_score`` or ``fit_intercept_only``.
+    and ``init_score`` or ``fit_intercept_only``. A loss of several classes says so by
+    ``is_multiclass`` and ``n_classes``.
     """
 
     def __call__(
@@ -53,6 +60,11 @@ def check_loss(loss: object, needs: tuple[tuple[str, ...], ...] = _OBJECTIVE_NEE
             raise TypeError(f"loss must have a method {' or '.join(names)}, got {loss!r}.")
 
 
+def n_scores(loss: Any) -> int:
+    """Return the number of raw scores of a row: that of the classes, or 1 for a binary loss."""
+    return int(loss.n_classes) if getattr(loss, "is_multiclass", False) else 1
+
+
 def loss_name(loss: Loss) -> str:
     """Return the name of the loss in a booster's history: FocalLoss is focal_loss."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(loss).__name__).lower()
@@ -67,45 +79,62 @@ def labels_and_weights(data: Any) -> tuple[Array, Array | None]:
     return labels, weights
 
 
-def rows(first: Any, second: Any, sample_weight: Array | None) -> tuple[Array, Array, Array | None]:
+def rows(
+    loss: Any, first: Any, second: Any, sample_weight: Array | None
+) -> tuple[Array, Array, Array | None]:
     """Return labels, raw scores and weights from either form of a booster's call.
 
     Native training calls ``f(raw_prediction, data)``, the scikit-learn classes call
     ``f(y_true, raw_prediction, sample_weight)``.
     """
     if hasattr(second, "get_label"):
-        return check_rows(*labels_and_weights(second), raw_prediction=first)
-    return check_rows(first, sample_weight, raw_prediction=second)
+        return check_rows(loss, *labels_and_weights(second), raw_prediction=first)
+    return check_rows(loss, first, sample_weight, raw_prediction=second)
 
 
 def check_rows(
-    y_true: Any, sample_weight: Any, raw_prediction: Any
+    loss: Any, y_true: Any, sample_weight: Any, raw_prediction: Any
 ) -> tuple[Array, Array, Array | None]:
     """Check the rows of one call and give them one precision, that of the raw scores."""
-    z = np.ascontiguousarray(raw_prediction)
+    z = np.asarray(raw_prediction)
     if z.dtype not in (np.float32, np.float64):
         z = as_numbers("raw_prediction", z).astype(np.float64)
-    if z.ndim != 1:
+    k = n_scores(loss)
+    if k == 1 and z.ndim != 1:
         raise ValueError(
             "raw_prediction must have shape (n,) for a binary loss, one score a row, "
             f"got {z.shape}: is num_class set?"
         )
+    if k > 1 and (z.ndim != 2 or z.shape[1] != k):
+        raise ValueError(
+            f"raw_prediction must have shape (n, {k}) for a loss of {k} classes, got {z.shape}: "
+            f"is num_class {k}?"
+        )
     if not _is_finite(z):
         raise ValueError(f"raw_prediction must be finite, got {z[~np.isfinite(z)][0]}.")
     y = as_rows("y_true", y_true)
-    if y.shape != z.shape:
-        raise ValueError(f"y_true must have the shape of raw_prediction, {z.shape}, got {y.shape}.")
-    check_probabilities("y_true", y)
+    if y.shape != z.shape[:1]:
+        raise ValueError(
+            f"y_true must have the shape of raw_prediction, {z.shape[:1]}, got {y.shape}."
+        )
+    check_y_true(loss, y)
     y = np.ascontiguousarray(y, dtype=z.dtype)
     if sample_weight is None:
         return y, z, None
     w = as_rows("sample_weight", sample_weight)
-    if w.shape != z.shape:
+    if w.shape != z.shape[:1]:
         raise ValueError(
-            f"sample_weight must have the shape of raw_prediction, {z.shape}, got {w.shape}."
+            f"sample_weight must have the shape of raw_prediction, {z.shape[:1]}, got {w.shape}."
         )
     check_weights(w)
     return y, z, np.ascontiguousarray(w, dtype=z.dtype)
+
+
+def check_y_true(loss: Any, y_true: Array) -> None:
+    if n_scores(loss) == 1:
+        check_probabilities("y_true", y_true)
+    else:
+        check_labels("y_true", y_true, n_scores(loss))
 
 
 def derivatives_of(loss: Any) -> Callable[..., tuple[Array, Array]]:
@@ -132,18 +161,24 @@ def checked(
     return gradient, curvature
 
 
-def start_score(loss: Any, y_true: Any, sample_weight: Any) -> float:
-    """Return the loss's best constant for a training set."""
+def start_score(loss: Any, y_true: Any, sample_weight: Any) -> Any:
+    """Return the loss's best constant for a training set, a number or one for each class."""
     # Double precision: scikit-learn's losses compute in that of the labels.
     y = as_rows("y_true", y_true).astype(np.float64)
     if y.size == 0:
         raise ValueError("y_true must hold at least one row, got 0.")
-    check_probabilities("y_true", y)
+    check_y_true(loss, y)
     best = getattr(loss, "init_score", None) or loss.fit_intercept_only
     w = None
     if sample_weight is not None:
         w = as_rows("sample_weight", sample_weight).astype(np.float64)
-    return float(best(y_true=y, sample_weight=w))
+    start = best(y_true=y, sample_weight=w)
+    return float(start) if n_scores(loss) == 1 else np.asarray(start, dtype=np.float64)
+
+
+def for_rows(start: Any, n_rows: int) -> Array:
+    """Return a start score repeated for each row: an array of shape (n,) or (n, K)."""
+    return np.full(n_rows, start) if np.ndim(start) == 0 else np.tile(start, (n_rows, 1))
 
 
 def refuse_options(
@@ -169,9 +204,13 @@ def _same(value: Any, harmless: Any) -> bool:
 
 @dataclass(frozen=True)
 class Objective:
-    """Gradient and curvature of a loss, as LightGBM and XGBoost call for them."""
+    """Gradient and curvature of a loss, as LightGBM and XGBoost call for them.
+
+    The factor of the curvature is what the booster's own multiclass loss has.
+    """
 
     loss: Any
+    factor: float = 1.0
 
     def __post_init__(self) -> None:
         check_loss(self.loss)
@@ -179,5 +218,6 @@ class Objective:
     # LGBMClassifier counts these parameters and passes weights to the third, XGBClassifier looks
     # for the name sample_weight; native training passes two.
     def __call__(self, first: Any, second: Any, sample_weight: Any = None) -> tuple[Array, Array]:
-        y, z, w = rows(first, second, sample_weight)
-        return checked(derivatives_of(self.loss), y, z, w)
+        y, z, w = rows(self.loss, first, second, sample_weight)
+        gradient, curvature = checked(derivatives_of(self.loss), y, z, w)
+        return gradient, curvature if self.factor == 1 else self.factor * curvature

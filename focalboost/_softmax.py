@@ -32,6 +32,14 @@ def log_add(a: Any, b: Any) -> Any:
     return np.maximum(a, b) + log1p(exp(-np.abs(a - b)))
 
 
+def from_the_largest(z: Any) -> Any:
+    """Return the scores less the largest of a row, which no formula sees but by its rounding."""
+    largest = z[0]
+    for c in range(1, len(z)):
+        largest = np.maximum(largest, z[c])
+    return np.maximum(z - largest, -LARGEST)
+
+
 def logsumexp_of_others(z: Any) -> Any:
     """Return for each class ``log(sum(exp(z)))`` over the other classes, without cancellation.
 
@@ -151,6 +159,7 @@ def gradient_matrix(
     a: Any, log_a: Any, gamma: float, max_step: float, y: Any, z: Any
 ) -> tuple[Any, Any]:
     """Return the gradient and the whole expected Hessian of one row, its diagonal bounded."""
+    z = from_the_largest(z)
     gradient, curvature = gradient_curvature(a, log_a, gamma, max_step, y, z)
     p, q, k, n = expectation(log_a, gamma, z - logsumexp_of_others(z))
     n_classes = len(z)

@@ -7,28 +7,33 @@ import re
 import warnings
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
 from typing import Any
 
 import catboost as cb
 import numpy as np
 
 from focalboost import _contract
-from focalboost._checks import as_rows, check_probabilities
+from focalboost._checks import as_rows
 from focalboost._contract import Array, Loss
 from focalboost._tables import categories_of, for_catboost
 
 __all__ = ["metric", "objective", "train"]
 
 _ALPHA = "say it with alpha = w / (1 + w) for a positive weight of w, or with weights."
+_OBJECTIVE = ("loss_function", "objective")
+_CLASSES_COUNT = ("classes_count",)
+_CLASS_NAMES = ("class_names",)
 _REFUSED: dict[tuple[str, ...], tuple[tuple[Any, ...], str]] = {
-    ("loss_function", "objective"): (("Logloss", None), "focal loss is the objective."),
+    _OBJECTIVE: (("Logloss", None), "focal loss is the objective."),
     ("scale_pos_weight",): ((1, None), _ALPHA),
     # CatBoost would apply them, but the start score would not know.
     ("class_weights",): ((None,), _ALPHA),
     ("auto_class_weights",): ((None, "None"), _ALPHA),
     ("boost_from_average",): ((False, None), "training starts at the loss's own optimum."),
-    ("classes_count",): ((2, None), "the loss is binary."),
-    ("class_names",): ((None, [0, 1]), "labels are numbers in [0, 1]."),
+    _CLASSES_COUNT: ((2, None), "the loss is binary."),
+    _CLASS_NAMES: ((None, [0, 1]), "labels are numbers in [0, 1]."),
     ("model_shrink_rate",): ((0, None), "CatBoost does not shrink from a start score."),
 }
 # FocalClassifier has parameters of its own for these, or takes no such columns.
@@ -53,13 +58,28 @@ class _Objective:
 
     def __post_init__(self) -> None:
         _contract.check_loss(self.loss)
+        if _contract.n_scores(self.loss) > 1:
+            _contract.check_loss(self.loss, (("gradient_matrix",),))
 
     def __deepcopy__(self, memo: Any) -> _Objective:
         # scikit-learn's clone compares CatBoost's copied parameters by identity.
         return self
 
+    def calc_ders_multi(self, approxes: Array, target: float, weight: float) -> Any:
+        """Return the derivatives of one row of several classes, which CatBoost asks for singly."""
+        k = len(approxes)
+        if not (np.all(np.isfinite(approxes)) and k == _contract.n_scores(self.loss)):
+            raise ValueError(
+                f"raw_prediction must be {_contract.n_scores(self.loss)} finite scores a row, got "
+                f"{approxes}."
+            )
+        if target not in range(k):
+            raise ValueError(f"y_true must be a whole number from 0 to {k - 1}, got {target}.")
+        gradient, matrix = _matrix_of(self.loss)(int(target), approxes)
+        return -weight * gradient, -weight * matrix
+
     def calc_ders_range(self, approxes: Any, targets: Any, weights: Any) -> Array:
-        y, z, w = _contract.check_rows(targets, weights, raw_prediction=approxes)
+        y, z, w = _contract.check_rows(self.loss, targets, weights, raw_prediction=approxes)
         # CatBoost maximises: its derivatives have the other sign. It wants a new (n, 2) array.
         ders = np.column_stack(_contract.checked(_derivatives_of(self.loss), y, z, w))
         ders *= -1.0
@@ -84,12 +104,9 @@ class MeanLoss:
         return False
 
     def evaluate(self, approxes: Any, target: Any, weight: Any) -> tuple[float, float]:
-        if len(approxes) != 1:
-            raise ValueError(
-                f"raw_prediction must have one score a row, got {len(approxes)}: "
-                "is the model multiclass?"
-            )
-        y, z, w = _contract.check_rows(target, weight, raw_prediction=approxes[0])
+        scores = np.asarray(approxes)
+        raw_prediction = scores[0] if len(scores) == 1 else scores.T
+        y, z, w = _contract.check_rows(self.loss, target, weight, raw_prediction=raw_prediction)
         total = float(len(y) if w is None else np.sum(w))
         return (float(self.loss(y, z, w)) * total if total else 0.0), total
 
@@ -108,13 +125,17 @@ def objective(loss: Loss) -> _Objective:
     the model. Where you train by other means, set it as ``baseline`` of training and validation
     Pools, and add it to the fitted model by ``model.set_scale_and_bias(1, init_score)``.
 
-    CatBoost calls for derivatives in batches of up to 1,000 rows. With numba installed
-    (``pip install "focalboost[fast]"``) they are computed by a compiled loop; without it by numpy,
-    and training takes about one and a half to two times as long.
+    With several classes CatBoost calls once a row, from one thread at a time, and wants the whole
+    Hessian: a loss needs ``gradient_matrix`` for it, and training takes some ten times as long as
+    with CatBoost's own loss (see the benchmarks). Two classes go faster as a binary loss.
+
+    CatBoost calls for derivatives of a binary loss in batches of up to 1,000 rows. With numba
+    installed (``pip install "focalboost[fast]"``) they are computed by a compiled loop; without it
+    by numpy, and training takes about one and a half to two times as long.
 
     Parameters
     ----------
-    loss : FocalLoss or another binary loss
+    loss : FocalLoss, SoftmaxFocalLoss or another loss
         Any object with ``gradient_curvature`` or ``gradient_hessian``, ``init_score`` or
         ``fit_intercept_only``, and a weighted mean as its call. scikit-learn's losses qualify.
 
@@ -150,7 +171,7 @@ def metric(loss: Loss) -> MeanLoss:
 
     Parameters
     ----------
-    loss : FocalLoss or another binary loss
+    loss : FocalLoss, SoftmaxFocalLoss or another loss
         See `objective`.
 
     Returns
@@ -220,7 +241,7 @@ def train(
         As in `catboost.train`.
     init_model : catboost.CatBoost or path, optional
         A model from this function to continue; it keeps its start score.
-    loss : FocalLoss or another binary loss
+    loss : FocalLoss, SoftmaxFocalLoss or another loss
         See `objective`.
     native : bool, default=False
         Train with CatBoost's own ``Focal``, compiled and on all threads, where it computes the
@@ -259,8 +280,9 @@ def train(
     True
     """
     _contract.check_loss(loss)
+    k = _contract.n_scores(loss)
     params = dict(params or {})
-    _contract.refuse_options(params, _REFUSED)
+    _contract.refuse_options(params, _refused(k))
     pool = _one_of("pool", pool, "dtrain", dtrain)
     if not isinstance(pool, cb.Pool):
         raise ValueError(f"pool must be a catboost.Pool, got {type(pool).__name__}.")
@@ -275,13 +297,12 @@ def train(
                 "and stores it in the model, which cannot hold a score a row. "
                 "For scores of your own use catboost.train with objective(loss)."
             )
-    labels = [_labels(p) for p in pools]
+    labels = [_labels(p, loss) for p in pools]
     start = _contract.start_score(loss, labels[0], pool.get_weight() or None)
     if init_model is not None:
-        start = _start_score(init_model)
-    # CatBoost keeps a baseline in single precision.
-    start = float(np.float32(start))
-    are_hard = all(np.all((y == 0) | (y == 1)) for y in labels)
+        start = _start_score(init_model, k)
+    start = _in_single_precision(start)
+    are_hard = k > 1 or all(np.all((y == 0) | (y == 1)) for y in labels)
 
     harmless = {name for names in _REFUSED for name in names}
     params = {name: value for name, value in params.items() if name not in harmless}
@@ -293,11 +314,11 @@ def train(
         params.setdefault("eval_metric", metric(loss))
     if are_hard:
         # Without them predict would have no labels to give where eval_metric is a Python object.
-        params["class_names"] = [0, 1]
+        params["class_names"] = [*range(max(k, 2))]
     try:
         # A model to continue brings its own start score, and CatBoost takes no baseline then.
         for p in pools if init_model is None else []:
-            p.set_baseline(np.full((p.num_row(), 1), start))
+            p.set_baseline(_contract.for_rows(start, p.num_row()).reshape(p.num_row(), k))
         model = cb.train(
             pool,
             params,
@@ -335,22 +356,23 @@ def _fit_classifier(
     estimator: cb.CatBoostClassifier,
     loss: Loss,
     rows: tuple[Any, Array, Array | None],
-    init_score: float,
+    init_score: Any,
     valid: tuple[Any, Array, Array | None] | None,
     stopping_metric: Any,
     early_stopping_rounds: int | None,
 ) -> tuple[cb.CatBoostClassifier, list[float], int]:
     """Train a CatBoostClassifier in place; return it, its history and number of rounds."""
     params = estimator.get_params()
-    _contract.refuse_options(params, _REFUSED | _REFUSED_IN_CLASSIFIER)
-    start = float(np.float32(init_score))
+    k = _contract.n_scores(loss)
+    _contract.refuse_options(params, _refused(k) | _REFUSED_IN_CLASSIFIER)
+    start = _in_single_precision(init_score)
     _try(loss, len(rows[1]))
     names = [*getattr(rows[0], "columns", [])]
     own = [names.index(c) if c in names else int(c) for c in params.get("cat_features") or []]
     cat_features = sorted({*own, *categories_of(rows[0])})
 
     def pool(X: Any, y: Array, weight: Array | None) -> cb.Pool:
-        baseline = np.full((len(y), 1), start)
+        baseline = _contract.for_rows(start, len(y)).reshape(len(y), k)
         return cb.Pool(
             for_catboost(X), y, weight=weight, baseline=baseline, cat_features=cat_features
         )
@@ -360,7 +382,7 @@ def _fit_classifier(
     estimator.set_params(
         loss_function=objective(loss),
         eval_metric=metric(stopping_metric),
-        class_names=[0, 1],
+        class_names=[*range(max(k, 2))],
         allow_writing_files=params.get("allow_writing_files", False),
     )
     evals: dict[str, Any] = {}
@@ -404,27 +426,48 @@ def _as_pool(data: Any, pool: cb.Pool) -> cb.Pool:
     )
 
 
-def _labels(pool: cb.Pool) -> Array:
+def _labels(pool: cb.Pool, loss: Loss) -> Array:
     labels = np.asarray(pool.get_label())
     if labels.dtype.kind in "OU":
         # CatBoost keeps the labels of a file, and those that are not numbers, as strings.
         with suppress(ValueError):
             labels = labels.astype(np.float64)
     labels = as_rows("y_true", labels)
-    check_probabilities("y_true", labels)
+    _contract.check_y_true(loss, labels)
     return labels
 
 
-def _start_score(init_model: Any) -> float:
+def _refused(k: int) -> dict[tuple[str, ...], tuple[tuple[Any, ...], str]]:
+    if k == 1:
+        return _REFUSED
+    return _REFUSED | {
+        _OBJECTIVE: (("MultiClass", None), "the loss is the objective."),
+        _CLASSES_COUNT: ((k, None), f"the loss has {k} classes."),
+        _CLASS_NAMES: ((None, [*range(k)]), f"labels are 0 to {k - 1}."),
+    }
+
+
+def _in_single_precision(start: Any) -> Any:
+    """Return a start score as CatBoost keeps a baseline, as a number or a list."""
+    return np.float32(start).astype(np.float64).tolist()
+
+
+def _start_score(init_model: Any, k: int) -> Any:
     model = init_model if isinstance(init_model, cb.CatBoost) else cb.CatBoost()
     if model is not init_model:
         model.load_model(init_model)
     scale, bias = model.get_scale_and_bias()
-    if scale != 1 or np.size(bias) != 1:
+    if scale != 1 or np.size(bias) != k:
         raise ValueError(
-            f"init_model must be a binary model of scale 1, got scale {scale} and bias {bias}."
+            f"init_model must be a model of scale 1 with {k} raw scores a row, got scale {scale} "
+            f"and bias {bias}."
         )
-    return float(bias)
+    return bias
+
+
+@lru_cache(maxsize=16)
+def _matrix_of(loss: Any) -> Any:
+    return loss.gradient_matrix()
 
 
 def _own_loss(loss: Any, params: dict[str, Any], are_hard: bool) -> str:
@@ -453,11 +496,17 @@ def _derivatives_of(loss: Any) -> Any:
 
 def _try(loss: Any, n_rows: int) -> None:
     """Call the objective once: it compiles here and not in CatBoost's threads."""
-    objective(loss).calc_ders_range([0.0, 0.0], [0.0, 1.0], None)
-    compiled = getattr(loss, "compiled_gradient_curvature", None)
-    if n_rows > _SMALL and compiled and compiled() is None:
+    k = _contract.n_scores(loss)
+    if k == 1:
+        objective(loss).calc_ders_range([0.0, 0.0], [0.0, 1.0], None)
+        compiled, share = getattr(loss, "compiled_gradient_curvature", None), "two thirds"
+        is_slow = n_rows > _SMALL and compiled and compiled() is None
+    else:
+        objective(loss).calc_ders_multi(np.zeros(k), 0.0, 1.0)
+        share, is_slow = "a fiftieth", find_spec("numba") is None
+    if is_slow:
         warnings.warn(
-            "numba is not installed: with it training would take about two thirds of the time. "
+            f"numba is not installed: with it training would take about {share} of the time. "
             'pip install "focalboost[fast]".',
             stacklevel=3,
         )

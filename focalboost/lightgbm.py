@@ -12,6 +12,7 @@ from typing import Any
 
 import lightgbm as lgb
 import numpy as np
+import numpy.typing as npt
 
 from focalboost import _contract
 from focalboost._contract import Array, Loss, Objective
@@ -27,11 +28,12 @@ _EARLY_STOPPING = (
     "early_stopping",
     "n_iter_no_change",
 )
+_NUM_CLASS = ("num_class", "num_classes")
 _REFUSED: dict[tuple[str, ...], tuple[tuple[Any, ...], str]] = {
     _OBJECTIVE: (("binary", None), "focal loss is the objective."),
     ("scale_pos_weight",): ((1, None), _ALPHA),
     ("is_unbalance", "unbalance", "unbalanced_sets"): ((False, None), _ALPHA),
-    ("num_class", "num_classes"): ((1, None), "the loss is binary."),
+    _NUM_CLASS: ((1, None), "the loss is binary."),
     ("sigmoid",): ((1, None), "the sealed model's link is the plain sigmoid."),
     ("boost_from_average",): ((True, None), "training starts at the loss's own optimum."),
     ("pos_bagging_fraction", "pos_sub_row", "pos_subsample", "pos_bagging"): (
@@ -50,10 +52,8 @@ _REFUSED: dict[tuple[str, ...], tuple[tuple[Any, ...], str]] = {
 # Without an objective of its own LightGBM hands raw scores to its metrics, so that only those are
 # right that look at the order of the scores.
 _METRIC = ("metric", "metrics", "metric_types")
-_RANKING_METRICS = {"auc", "average_precision", "none", "null", "custom", "na", ""}
-
-
-_LINK = "\nobjective=binary sigmoid:1"
+_NO_METRICS = {"none", "null", "custom", "na", ""}
+_RANKING_METRICS = {False: {"auc", "average_precision"}, True: {"auc_mu"}}
 
 
 # FocalClassifier has parameters of its own for these.
@@ -74,7 +74,7 @@ class _Metric:
     def __call__(
         self, first: Any, second: Any, sample_weight: Any = None
     ) -> tuple[str, float, bool]:
-        y, z, w = _contract.rows(first, second, sample_weight)
+        y, z, w = _contract.rows(self.loss, first, second, sample_weight)
         return _contract.loss_name(self.loss), float(self.loss(y, z, w)), False
 
 
@@ -91,7 +91,7 @@ def objective(loss: Loss) -> Objective:
 
     Parameters
     ----------
-    loss : FocalLoss or another binary loss
+    loss : FocalLoss, SoftmaxFocalLoss or another loss
         Any object with ``gradient_curvature`` or ``gradient_hessian``, ``init_score`` or
         ``fit_intercept_only``, and a weighted mean as its call. scikit-learn's losses qualify.
 
@@ -115,7 +115,9 @@ def objective(loss: Loss) -> Objective:
     >>> bool(booster.predict(X[-1:])[0] > booster.predict(X[:1])[0])
     True
     """
-    return Objective(loss)
+    k = _contract.n_scores(loss)
+    # LightGBM's own softmax has a diagonal Hessian larger by this.
+    return Objective(loss, 1.0 if k == 1 else k / (k - 1))
 
 
 def metric(loss: Loss) -> Callable[..., tuple[str, float, bool]]:
@@ -128,7 +130,7 @@ def metric(loss: Loss) -> Callable[..., tuple[str, float, bool]]:
 
     Parameters
     ----------
-    loss : FocalLoss or another binary loss
+    loss : FocalLoss, SoftmaxFocalLoss or another loss
         See `objective`.
 
     Returns
@@ -146,20 +148,21 @@ def metric(loss: Loss) -> Callable[..., tuple[str, float, bool]]:
     return _Metric(loss)
 
 
-def seal(booster: lgb.Booster, init_score: float) -> lgb.Booster:
+def seal(booster: lgb.Booster, init_score: npt.ArrayLike) -> lgb.Booster:
     """Return a booster that holds its start score and its link.
 
     LightGBM stores neither with a Python objective. The start score is added to every leaf of the
     first tree, as LightGBM's own ``boost_from_average`` does, and the model is marked as a binary
     one: its ``predict`` is the sigmoid of start score plus trees, also after it is saved and loaded
-    where focalboost is not installed.
+    where focalboost is not installed. With several classes it is the softmax, and each class's
+    start score is in its own first tree.
 
     Parameters
     ----------
     booster : lightgbm.Booster
         Trained with `objective` on data with ``init_score``.
-    init_score : float
-        The start score that the data had, in raw score units.
+    init_score : float or array-like of shape (K,)
+        The start score that the data had, or one for each class, in raw score units.
 
     Returns
     -------
@@ -169,7 +172,8 @@ def seal(booster: lgb.Booster, init_score: float) -> lgb.Booster:
     Raises
     ------
     ValueError
-        If the model has an objective of its own, as a sealed one has, or no tree.
+        If the model has an objective of its own, as a sealed one has, or no tree, or another number
+        of classes.
 
     Examples
     --------
@@ -186,13 +190,18 @@ def seal(booster: lgb.Booster, init_score: float) -> lgb.Booster:
     >>> bool(np.allclose(sealed.predict(X, raw_score=True), booster.predict(X) + start))
     True
     """
-    init_score = float(init_score)
-    if not np.isfinite(init_score):
-        raise ValueError(f"init_score must be finite, got {init_score}.")
-    sealed = lgb.Booster(model_str=_sealed_text(booster.model_to_string(), init_score))
+    starts = np.atleast_1d(np.asarray(init_score, dtype=np.float64))
+    if not np.all(np.isfinite(starts)):
+        raise ValueError(f"init_score must be finite, got {starts}.")
+    if starts.shape != (booster.num_model_per_iteration(),):
+        raise ValueError(
+            f"init_score must be one score for each of {booster.num_model_per_iteration()} raw "
+            f"scores of a row, got shape {starts.shape}."
+        )
+    sealed = lgb.Booster(model_str=_sealed_text(booster.model_to_string(), [*starts]))
     sealed.best_iteration = booster.best_iteration
     sealed.best_score = booster.best_score
-    sealed.params = {**booster.params, "objective": "binary"}
+    sealed.params = {**booster.params, **_own_objective(len(starts))}
     return sealed
 
 
@@ -214,9 +223,9 @@ def train(
     Training starts at the loss's optimal constant, on training and validation data. The history
     has the weighted mean loss after the metrics that you ask for, and ``early_stopping_round``
     watches the loss alone (a callback of your own watches what you tell it to). The booster
-    that comes back is sealed (see `seal`): its ``predict`` is the sigmoid of the raw score.
-    With focal loss that is a score, not a probability: ``loss.inverse_link(booster.predict(X,
-    raw_score=True))`` is the probability.
+    that comes back is sealed (see `seal`): its ``predict`` is the sigmoid of the raw score, or the
+    softmax of the raw scores of several classes. With focal loss that is a score, not a
+    probability: ``loss.inverse_link(booster.predict(X, raw_score=True))`` is the probability.
 
     Parameters
     ----------
@@ -235,7 +244,7 @@ def train(
         A sealed model to continue; its scores are the start then.
     keep_training_booster : bool, default=False
         Must be False: a booster that goes on training cannot be sealed.
-    loss : FocalLoss or another binary loss
+    loss : FocalLoss, SoftmaxFocalLoss or another loss
         See `objective`.
 
     Returns
@@ -261,9 +270,10 @@ def train(
     True
     """
     _contract.check_loss(loss)
+    k = _contract.n_scores(loss)
     params = dict(params or {})
-    _contract.refuse_options(params, _REFUSED)
-    _check_metrics(params)
+    _contract.refuse_options(params, _refused(k))
+    _check_metrics(params, k)
     if keep_training_booster:
         raise ValueError(
             "keep_training_booster must be False, got True: a booster that goes on training "
@@ -277,9 +287,10 @@ def train(
             "change the model. Give a second Dataset of the same rows."
         )
     if init_model is not None:
-        _check_sealed(init_model)
+        _check_sealed(init_model, k)
 
-    params = {name: value for name, value in params.items() if name not in _OBJECTIVE}
+    replaced = _OBJECTIVE + _NUM_CLASS
+    params = {name: value for name, value in params.items() if name not in replaced}
     for data in data_sets:
         _read(data, train_set, params)
         if len(_field(data, "init_score")):
@@ -293,7 +304,7 @@ def train(
         loss, _field(train_set, "label"), weight if len(weight) else None
     )
 
-    params["objective"] = objective(loss)
+    params |= {**_own_objective(k), "objective": objective(loss)}
     if not any(name in params for name in _METRIC):
         params["metric"] = "None"
     fevals = [] if feval is None else [feval] if callable(feval) else list(feval)
@@ -314,21 +325,22 @@ def train(
             callbacks=callbacks,
         )
     # A model to continue brings its own start score in its first tree.
-    return seal(booster, 0.0 if init_model is not None else init_score)
+    return seal(booster, np.zeros(k) if init_model is not None else init_score)
 
 
 def _fit_classifier(
     estimator: lgb.LGBMClassifier,
     loss: Loss,
     rows: tuple[Any, Array, Array | None],
-    init_score: float,
+    init_score: Any,
     valid: tuple[Any, Array, Array | None] | None,
     stopping_metric: Any,
     early_stopping_rounds: int | None,
 ) -> tuple[lgb.LGBMClassifier, list[float], int]:
     """Train an LGBMClassifier in place; return it, its validation history and number of rounds."""
     params = estimator.get_params()
-    _contract.refuse_options(params, _REFUSED | _REFUSED_IN_CLASSIFIER)
+    k = _contract.n_scores(loss)
+    _contract.refuse_options(params, _refused(k) | _REFUSED_IN_CLASSIFIER)
     estimator.set_params(
         objective=objective(loss), metric="None", class_weight=None, feature_pre_filter=False
     )
@@ -345,22 +357,22 @@ def _fit_classifier(
             evals = {"eval_set": [(X_valid, y_valid)]}
         evals |= {
             "eval_sample_weight": [weight_valid],
-            "eval_init_score": [np.full(len(y_valid), init_score)],
+            "eval_init_score": [_contract.for_rows(init_score, len(y_valid))],
             "eval_metric": _Metric(stopping_metric),
         }
         if early_stopping_rounds is not None:
             callbacks.append(lgb.early_stopping(early_stopping_rounds, verbose=False))
     estimator.fit(
-        X, y, sample_weight=weight, init_score=np.full(len(y), init_score),
+        X, y, sample_weight=weight, init_score=_contract.for_rows(init_score, len(y)),
         callbacks=callbacks, **evals,
     )  # fmt: skip
     # From here on it is a classifier with LightGBM's own objective, which needs no focalboost.
     sealed = seal(estimator.booster_, init_score)
     estimator._Booster = sealed
-    estimator._objective = "binary"
+    estimator._objective = _own_objective(k)["objective"]
     estimator.set_params(objective=None, metric=None)
     values = [v for by_name in history.values() for v in by_name.values()]
-    return estimator, values[0] if values else [], sealed.num_trees()
+    return estimator, values[0] if values else [], sealed.current_iteration()
 
 
 def _raw_prediction(estimator: lgb.LGBMClassifier, X: Any) -> Array:
@@ -382,15 +394,29 @@ def _keep_parameters(env: Any) -> None:
 _keep_parameters.before_iteration = True  # type: ignore[attr-defined]
 
 
-def _check_metrics(params: dict[str, Any]) -> None:
+def _own_objective(k: int) -> dict[str, Any]:
+    return {"objective": "binary"} if k == 1 else {"objective": "multiclass", "num_class": k}
+
+
+def _refused(k: int) -> dict[tuple[str, ...], tuple[tuple[Any, ...], str]]:
+    if k == 1:
+        return _REFUSED
+    return _REFUSED | {
+        _OBJECTIVE: (("multiclass", "softmax", None), "the loss is the objective."),
+        _NUM_CLASS: ((k, None), f"the loss has {k} classes."),
+    }
+
+
+def _check_metrics(params: dict[str, Any], k: int) -> None:
+    allowed = _RANKING_METRICS[k > 1]
     for name in _METRIC:
         value = params.get(name) or ()
         asked = value.split(",") if isinstance(value, str) else value
         for one in asked:
-            if not (one is None or str(one).strip().lower() in _RANKING_METRICS):
+            if not (one is None or str(one).strip().lower() in allowed | _NO_METRICS):
                 raise ValueError(
-                    f"{name} must be auc or average_precision, got {one!r}: LightGBM hands its "
-                    "metrics raw scores under a Python objective. Use feval for others."
+                    f"{name} must be {' or '.join(sorted(allowed))}, got {one!r}: LightGBM hands "
+                    "its metrics raw scores under a Python objective. Use feval for others."
                 )
 
 
@@ -421,12 +447,13 @@ def _stop_on(name: str, rounds: int, params: dict[str, Any]) -> Callable[[Any], 
     return stop_on_one
 
 
-def _check_sealed(init_model: str | Path | lgb.Booster) -> None:
+def _check_sealed(init_model: str | Path | lgb.Booster, k: int) -> None:
     if not isinstance(init_model, lgb.Booster):
         init_model = lgb.Booster(model_file=init_model)
-    if _LINK not in init_model.model_to_string(num_iteration=1):
+    if _link(k) not in init_model.model_to_string(num_iteration=1):
+        kind = "binary" if k == 1 else f"multiclass (num_class:{k})"
         raise ValueError(
-            "init_model must be a binary model that holds its start score, as train and seal "
+            f"init_model must be a {kind} model that holds its start score, as train and seal "
             "return it, got another."
         )
 
@@ -444,7 +471,7 @@ def _read(data: lgb.Dataset, train_set: lgb.Dataset, params: dict[str, Any]) -> 
 
 
 @contextmanager
-def _start_scores(data_sets: list[lgb.Dataset], init_score: float | None) -> Iterator[None]:
+def _start_scores(data_sets: list[lgb.Dataset], init_score: Any) -> Iterator[None]:
     """Give the data sets a start score, and take it away again."""
     own_params = [data.params for data in data_sets]
     if not _is_constructed(data_sets[0]):
@@ -457,7 +484,7 @@ def _start_scores(data_sets: list[lgb.Dataset], init_score: float | None) -> Ite
             if getattr(data, "_predictor", None) is not None:
                 # Left by a run that continued a model: it would come before the start score.
                 data._set_predictor(None)
-            data.set_init_score(np.full(len(_field(data, "label")), init_score))
+            data.set_init_score(_contract.for_rows(init_score, len(_field(data, "label"))))
         yield
     finally:
         for data, own in zip(data_sets, own_params, strict=True):
@@ -485,31 +512,38 @@ def _field(data: lgb.Dataset, name: str) -> Array:
     return np.asarray([] if values is None else values, dtype=np.float32)
 
 
-def _sealed_text(text: str, init_score: float) -> str:
-    """Return the model text with the start score in its first tree and a binary link."""
-    head, separator, rest = text.partition("\nTree=0\n")
-    if not separator:
+def _link(k: int) -> str:
+    name = "binary sigmoid:1" if k == 1 else f"multiclass num_class:{k}"
+    return f"\nobjective={name}"
+
+
+def _sealed_text(text: str, init_scores: list[float]) -> str:
+    """Return the model text with the start scores in the first trees, and with its link."""
+    head, *trees = re.split(r"\n(?=Tree=\d+\n)", text)
+    if len(trees) < len(init_scores):
         raise ValueError("booster must have a tree, got none.")
     if "\nobjective=" in head:
         raise ValueError("booster must not have an objective of its own: is it sealed already?")
-    tree, end, rest = rest.partition("\n\n")
-    lines = [_sealed_line(line, init_score) for line in tree.split("\n")]
-    sealed = "\n".join(lines)
+    sizes = re.search(r"\ntree_sizes=(.*)", head)
+    grown = [int(size) for size in sizes[1].split()] if sizes else [0] * len(trees)
+    for i, init_score in enumerate(init_scores):
+        tree, end, rest = trees[i].partition("\n\n")
+        sealed = "\n".join(_sealed_line(line, init_score) for line in tree.split("\n"))
+        grown[i] += len(sealed) - len(tree)
+        trees[i] = sealed + end + rest
 
-    def resize(line: str) -> str:
-        if not line.startswith("tree_sizes="):
-            return line
-        first, *others = line.removeprefix("tree_sizes=").split(" ")
-        grown = int(first) + len(sealed) - len(tree)
-        return "tree_sizes=" + " ".join([str(grown), *others])
-
-    head = "\n".join(resize(line) for line in head.split("\n"))
+    if sizes:
+        head = head.replace(sizes[0], "\ntree_sizes=" + " ".join(map(str, grown)))
     # Each reader of the file looks for the link in one of two places.
-    head = head.replace("\nfeature_names=", f"{_LINK}\nfeature_names=", 1)
-    rest, found = re.subn(r"(?m)^\[objective: .*\]$", "[objective: binary]", rest, count=1)
-    if not found or _LINK not in head:
+    link = _link(len(init_scores))
+    head = head.replace("\nfeature_names=", f"{link}\nfeature_names=", 1)
+    name = _own_objective(len(init_scores))["objective"]
+    trees[-1], found = re.subn(
+        r"(?m)^\[objective: .*\]$", f"[objective: {name}]", trees[-1], count=1
+    )
+    if not found or link not in head:
         raise ValueError("booster must have a model text as LightGBM 4 writes it, got another.")
-    return head + separator + sealed + end + rest
+    return "\n".join([head, *trees])
 
 
 def _sealed_line(line: str, init_score: float) -> str:

@@ -377,8 +377,8 @@ class SoftmaxFocalLoss:
         array([[-0.693147, -0.693147]])
         """
         z = self._scores(raw_prediction)
-        by_class = np.ascontiguousarray(z.T, dtype=np.float64)
         with np.errstate(over="ignore", under="ignore"):
+            by_class = _softmax.from_the_largest(np.ascontiguousarray(z.T, dtype=np.float64))
             margins = by_class - _softmax.logsumexp_of_others(by_class)
             logs, _ = _softmax.log_posterior(np.log(self._weights()), self.gamma, margins)
             return np.asarray(logs.T, dtype=result_dtype(z))
@@ -407,6 +407,26 @@ class SoftmaxFocalLoss:
         """
         with np.errstate(under="ignore"):
             return np.asarray(np.exp(self.log_proba(raw_prediction)))
+
+    def inverse_link(self, raw_prediction: npt.ArrayLike) -> Array:
+        """Return `predict_proba`, under the name that it has in `FocalLoss`.
+
+        Parameters
+        ----------
+        raw_prediction : array-like of shape (n, K)
+            Raw scores.
+
+        Returns
+        -------
+        ndarray of shape (n, K)
+
+        Examples
+        --------
+        >>> from focalboost import SoftmaxFocalLoss
+        >>> SoftmaxFocalLoss(2).inverse_link([[0.0, 0.0]])
+        array([[0.5, 0.5]])
+        """
+        return self.predict_proba(raw_prediction)
 
     def link(self, proba: npt.ArrayLike) -> Array:
         """Return the raw scores, of mean 0, at which `predict_proba` gives the probabilities.
@@ -528,7 +548,8 @@ class SoftmaxFocalLoss:
         out = [np.empty(shape, dtype=result_dtype(z)) for shape in shapes]
 
         def by_class(labels: Array, scores: Array) -> tuple[Array, ...]:
-            return tuple(part.T for part in formula(labels, np.ascontiguousarray(scores.T)))
+            z = _softmax.from_the_largest(np.ascontiguousarray(scores.T))
+            return tuple(part.T for part in formula(labels, z))
 
         fill_by_blocks(out, by_class, y, z, w, self.n_threads)
         return out

@@ -35,6 +35,8 @@ _REFUSED_IN_CLASSIFIER: dict[tuple[str, ...], tuple[tuple[Any, ...], str]] = {
 # XGBoost passes a Python metric through text of six decimals: of a million times the loss.
 _MAGNIFICATION = 1e6
 _LARGEST_START = 13.8
+# A start score for each class is stored from 3.1 on.
+_TAKES_VECTORS = tuple(map(int, xgb.__version__.split(".")[:2])) >= (3, 1)
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class _Metric:
         return _contract.loss_name(self.loss)
 
     def __call__(self, first: Any, second: Any, sample_weight: Any = None) -> Any:
-        y, z, w = _contract.rows(first, second, sample_weight)
+        y, z, w = _contract.rows(self.loss, first, second, sample_weight)
         value = self.scale * float(self.loss(y, z, w))
         return (self.__name__, value) if isinstance(second, xgb.DMatrix) else value
 
@@ -106,7 +108,7 @@ def objective(loss: Loss) -> Objective:
 
     Parameters
     ----------
-    loss : FocalLoss or another binary loss
+    loss : FocalLoss, SoftmaxFocalLoss or another loss
         Any object with ``gradient_curvature`` or ``gradient_hessian``, ``init_score`` or
         ``fit_intercept_only``, and a weighted mean as its call. scikit-learn's losses qualify.
 
@@ -130,7 +132,8 @@ def objective(loss: Loss) -> Objective:
     >>> bool(model.fit(X, y).predict_proba(X)[-1, 1] > 0.5)
     True
     """
-    return Objective(loss)
+    # XGBoost's own softmax has a diagonal Hessian twice as large.
+    return Objective(loss, 1.0 if _contract.n_scores(loss) == 1 else 2.0)
 
 
 def metric(loss: Loss) -> Callable[..., Any]:
@@ -145,7 +148,7 @@ def metric(loss: Loss) -> Callable[..., Any]:
 
     Parameters
     ----------
-    loss : FocalLoss or another binary loss
+    loss : FocalLoss, SoftmaxFocalLoss or another loss
         See `objective`.
 
     Returns
@@ -185,26 +188,29 @@ def train(
     ``loss`` takes the place of ``obj`` and ``maximize``. Training starts at the loss's optimal
     constant. The weighted mean loss is the last metric of the history, in full precision, and so
     the one that early stopping minimises. The start score is stored in the booster that comes back:
-    its ``predict`` is the sigmoid of the raw score, also after it is saved and loaded where
-    focalboost is not installed. With focal loss that is a score, not a probability:
-    ``loss.inverse_link(booster.predict(data, output_margin=True))`` is the probability.
+    its ``predict`` is the sigmoid of the raw score (with several classes, the softmax), also after
+    it is saved and loaded where focalboost is not installed. With focal loss that is a score, not a
+    probability: ``loss.inverse_link(booster.predict(data, output_margin=True))`` is the
+    probability.
 
     Parameters
     ----------
     params : dict
         XGBoost's parameters; its ``gamma`` and ``alpha`` are not the loss's. ``objective`` may be
-        left out or be "binary:logistic". ``scale_pos_weight`` and ``base_score`` are refused.
+        left out or be "binary:logistic", or "multi:softprob" with several classes, which need
+        XGBoost 3.1. ``scale_pos_weight`` and ``base_score`` are refused.
         Hessians of focal loss are small: ``min_child_weight`` below its default of 1 lets trees
         split where positives are few.
     dtrain : xgboost.DMatrix
-        Labels in [0, 1]; it must have no ``base_margin``.
+        Labels in [0, 1], or from 0 to K - 1 with K classes; it must have no ``base_margin``.
     num_boost_round, evals, early_stopping_rounds, evals_result, verbose_eval, callbacks, \
     custom_metric
         As in `xgboost.train`. As there, the booster holds all rounds, and ``best_iteration`` says
         which was the best.
     xgb_model : str, path, xgboost.Booster or bytearray, optional
-        A binary:logistic model to continue, as this function returns it; it keeps its start score.
-    loss : FocalLoss or another binary loss
+        A model of the same objective to continue, as this function returns it; it keeps its start
+        score.
+    loss : FocalLoss, SoftmaxFocalLoss or another loss
         See `objective`.
 
     Returns
@@ -234,8 +240,9 @@ def train(
     True
     """
     _contract.check_loss(loss)
+    k = _contract.n_scores(loss)
     params = _as_dict(params)
-    _contract.refuse_options(params, _REFUSED)
+    _contract.refuse_options(params, _refused(k))
     evals = list(evals or [])
     for data in [dtrain, *(data for data, _ in evals)]:
         if len(data.get_base_margin()):
@@ -248,12 +255,12 @@ def train(
     if "eval_metric" not in params:
         params.setdefault("disable_default_eval_metric", True)
     # The objective's name gives the model its link, and makes base_score a probability.
-    params["objective"] = "binary:logistic"
+    params |= _own_objective(k)
     if xgb_model is None:
         init_score = _contract.start_score(loss, *_contract.labels_and_weights(dtrain))
         params["base_score"] = _base_score(init_score)
     else:
-        _check_binary(xgb_model)
+        _check_same_link(xgb_model, k)
     callbacks = list(callbacks or [])
     if verbose_eval:
         callbacks.append(xgb.callback.EvaluationMonitor(period=int(verbose_eval)))
@@ -282,8 +289,33 @@ def _as_dict(params: Any) -> dict[str, Any]:
     return {**dict(params), **({"eval_metric": metrics} if metrics else {})}
 
 
-def _base_score(init_score: float) -> float:
-    """Return the start score as XGBoost stores it, a probability in single precision."""
+def _own_objective(k: int) -> dict[str, Any]:
+    if k == 1:
+        return {"objective": "binary:logistic"}
+    return {"objective": "multi:softprob", "num_class": k}
+
+
+def _refused(k: int) -> dict[tuple[str, ...], tuple[tuple[Any, ...], str]]:
+    if k == 1:
+        return _REFUSED
+    if not _TAKES_VECTORS:
+        raise ValueError(
+            f"loss must be binary with XGBoost {xgb.__version__}, got one of {k} classes: a start "
+            "score for each class needs XGBoost 3.1 or newer."
+        )
+    return _REFUSED | {
+        ("objective",): (("multi:softprob", None), "the loss is the objective."),
+        ("num_class",): ((k, None), f"the loss has {k} classes."),
+    }
+
+
+def _base_score(init_score: Any) -> float | list[float]:
+    """Return the start score as XGBoost stores it, a probability in single precision.
+
+    With several classes it stores raw scores.
+    """
+    if np.ndim(init_score):
+        return [float(score) for score in init_score]
     base_score = np.float32(expit(init_score))
     stored = float(np.clip(logit(np.float64(base_score)), -_LARGEST_START, _LARGEST_START))
     if abs(stored - init_score) > 1e-3:
@@ -295,26 +327,29 @@ def _base_score(init_score: float) -> float:
     return float(base_score)
 
 
-def _check_binary(xgb_model: Any) -> None:
+def _check_same_link(xgb_model: Any, k: int) -> None:
     if not isinstance(xgb_model, xgb.Booster):
         xgb_model = xgb.Booster(model_file=xgb_model)
-    name = json.loads(xgb_model.save_config())["learner"]["objective"]["name"]
-    if name != "binary:logistic":
-        raise ValueError(f"xgb_model must be a binary:logistic model, got {name}.")
+    learner = json.loads(xgb_model.save_config())["learner"]
+    name, n_classes = learner["objective"]["name"], learner["learner_model_param"]["num_class"]
+    wanted = _own_objective(k)["objective"]
+    if name != wanted or max(int(n_classes), 1) != k:
+        raise ValueError(f"xgb_model must be a {wanted} model, got {name} of {n_classes} classes.")
 
 
 def _fit_classifier(
     estimator: xgb.XGBClassifier,
     loss: Loss,
     rows: tuple[Any, Array, Array | None],
-    init_score: float,
+    init_score: Any,
     valid: tuple[Any, Array, Array | None] | None,
     stopping_metric: Any,
     early_stopping_rounds: int | None,
 ) -> tuple[xgb.XGBClassifier, list[float], int]:
     """Train an XGBClassifier in place; return it, its validation history and number of rounds."""
     params = estimator.get_params()
-    _contract.refuse_options(params, _REFUSED | _REFUSED_IN_CLASSIFIER)
+    k = _contract.n_scores(loss)
+    _contract.refuse_options(params, _refused(k) | _REFUSED_IN_CLASSIFIER)
     if "class_weight" in params:
         # folded into the weights; XGBoost would warn that it does not know it
         estimator.kwargs = {k: v for k, v in estimator.kwargs.items() if k != "class_weight"}
@@ -352,7 +387,7 @@ def _fit_classifier(
             estimator.get_booster().set_attr(best_score=str(min(history)))
     # From here on it is a classifier with XGBoost's own objective, which needs no focalboost.
     estimator.set_params(
-        objective="binary:logistic", callbacks=params["callbacks"], eval_metric=None
+        objective=_own_objective(k)["objective"], callbacks=params["callbacks"], eval_metric=None
     )
     return estimator, history, estimator.get_booster().num_boosted_rounds()
 

@@ -79,6 +79,39 @@ def log_odds(loss, z):
         return mp.log(g0) - mp.log(-g1) if g0 else -mp.inf
 
 
+@cache
+def softmax_derivatives(loss, y, z):
+    """Loss, gradient and Hessian of a row, by mpmath's own differentiation."""
+    # log(p) cancels less than one digit for each unit that scores are apart.
+    with mp.workdps(50 + int(max(z) - min(z))):
+        z = [mp.mpf(v) for v in z]
+        classes = range(len(z))
+
+        def value(*scores):
+            p = mp.exp(scores[y]) / mp.fsum(map(mp.exp, scores))
+            weight = 1 if loss.alpha is None else mp.mpf(loss.alpha[y])
+            return -weight * (1 - p) ** mp.mpf(loss.gamma) * mp.log(p)
+
+        def order(*which):
+            return tuple(which.count(j) for j in classes)
+
+        return (
+            value(*z),
+            [mp.diff(value, z, order(j)) for j in classes],
+            [[mp.diff(value, z, order(i, j)) for j in classes] for i in classes],
+        )
+
+
+@cache
+def softmax_posterior(loss, z):
+    """Probabilities at which the expected gradient is 0, by linear algebra."""
+    with mp.workdps(50):
+        gradients = [softmax_derivatives(loss, y, z)[1] for y in range(len(z))]
+        # the gradients of the labels sum to 0, weighted by the posterior; and it sums to 1
+        rows = [[g[j] for g in gradients] for j in range(len(z) - 1)] + [[1] * len(z)]
+        return [*mp.lu_solve(mp.matrix(rows), mp.matrix([0] * (len(z) - 1) + [1]))]
+
+
 def expected_hessian(loss, z):
     """Average of the Hessians over the label, with the posterior eta = g0 / (g0 - g1)."""
     _, g1, h1 = derivatives(loss, 1, z)

@@ -21,6 +21,7 @@ from focalboost import (
     FocalLoss,
     FocalStarLoss,
     ModulatedLoss,
+    SoftmaxFocalLoss,
 )
 
 
@@ -80,6 +81,14 @@ ADAPTER_LOSSES = [
     FocalStarLoss(2.0, 1.0),
     CalibratedFocalLoss(2.0),
     HalfBinomialLoss(),
+]
+
+SOFTMAX_LOSSES = [
+    SoftmaxFocalLoss(2),
+    SoftmaxFocalLoss(3, 0.0, max_step=None),
+    SoftmaxFocalLoss(3, 2.0),
+    SoftmaxFocalLoss(4, 0.5, (1.0, 0.5, 2.0, 0.1)),
+    SoftmaxFocalLoss(5, 5.0, max_step=1.0),
 ]
 
 

@@ -7,19 +7,21 @@ import sys
 from pathlib import Path
 
 import pytest
-from registry import BACKENDS, LOSSES
+from registry import BACKENDS, LOSSES, SOFTMAX_LOSSES
 
 import focalboost
 import focalboost.catboost
 import focalboost.estimator
 import focalboost.lightgbm
 import focalboost.losses
+import focalboost.multiclass
 import focalboost.xgboost
 
 PACKAGE = Path(focalboost.__file__).parent
 BOOSTERS = ("lightgbm", "xgboost", "catboost")
 PUBLIC = [
     focalboost.losses,
+    focalboost.multiclass,
     focalboost.estimator,
     *(getattr(focalboost, name) for name in BOOSTERS),
 ]
@@ -65,7 +67,9 @@ def test_all_is_what_the_module_defines(module):
 
 
 def test_all_of_the_package_is_there():
-    assert focalboost.__all__ == sorted({*focalboost.losses.__all__, "FocalClassifier"})
+    assert focalboost.__all__ == sorted(
+        [*focalboost.losses.__all__, *focalboost.multiclass.__all__, "FocalClassifier"]
+    )
     for name in focalboost.__all__:
         assert inspect.isclass(getattr(focalboost, name))
     with pytest.raises(AttributeError, match="no attribute 'focal'"):
@@ -88,9 +92,11 @@ def test_every_module_is_in_the_order():
 
 
 def test_registry_is_complete():
-    losses = {value for value in vars(focalboost.losses).values() if inspect.isclass(value)}
-    losses = {cls for cls in losses if cls.__module__ == "focalboost.losses"}
-    assert {type(loss) for loss in LOSSES} == losses
+    for module, listed in (
+        (focalboost.losses, LOSSES),
+        (focalboost.multiclass, SOFTMAX_LOSSES),
+    ):
+        assert {type(loss) for loss in listed} == {getattr(module, n) for n in module.__all__}
     assert {backend.name.partition("-")[0] for backend in BACKENDS} == set(BOOSTERS)
 
 
