@@ -240,7 +240,8 @@ def train(
     snapshot_interval, log_cout, log_cerr
         As in `catboost.train`.
     init_model : catboost.CatBoost or path, optional
-        A model from this function to continue; it keeps its start score.
+        A model from this function to continue; it keeps its start score. With several classes it
+        must not come from a file, which CatBoost does not take under a Python objective.
     loss : FocalLoss, SoftmaxFocalLoss or another loss
         See `objective`.
     native : bool, default=False
@@ -341,6 +342,11 @@ def train(
     except cb.CatBoostError as error:
         # CatBoost wraps what a callback raises in its own error, as text.
         message = re.search(r"^ValueError: (.*)", str(error), flags=re.MULTILINE)
+        if k > 1 and init_model is not None and "class labels" in str(error):
+            raise ValueError(
+                "init_model must be what train returned in this process, got a loaded model: "
+                "CatBoost does not continue one of several classes under a Python objective."
+            ) from error
         if message is None:
             raise
         raise ValueError(message[1]) from error
