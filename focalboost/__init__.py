@@ -2,9 +2,11 @@
 
 `FocalLoss` is the mathematics; ``focalboost.lightgbm``, ``focalboost.xgboost`` and
 ``focalboost.catboost`` plug it into each booster, and are imported by name. `FocalClassifier` is a
-scikit-learn classifier around any of them.
+scikit-learn classifier around any of them, and the displays show a loss, where the loss of a data
+set lies, and the posterior.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from focalboost.losses import (
@@ -17,23 +19,26 @@ from focalboost.losses import (
 from focalboost.multiclass import SoftmaxFocalLoss
 
 if TYPE_CHECKING:
+    from focalboost.displays import CumulativeLossDisplay, FocalLossDisplay, PosteriorDisplay
     from focalboost.estimator import FocalClassifier
 
 __all__ = [
     "AsymmetricLoss",
     "CalibratedFocalLoss",
+    "CumulativeLossDisplay",
     "FocalClassifier",
     "FocalLoss",
+    "FocalLossDisplay",
     "FocalStarLoss",
     "ModulatedLoss",
+    "PosteriorDisplay",
     "SoftmaxFocalLoss",
 ]
 
 
 def __getattr__(name: str) -> Any:
     # scikit-learn takes a second to import, which the native adapters need not wait for.
-    if name == "FocalClassifier":
-        from focalboost.estimator import FocalClassifier
-
-        return FocalClassifier
+    if name in __all__:
+        module = "estimator" if name == "FocalClassifier" else "displays"
+        return getattr(import_module(f"focalboost.{module}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
