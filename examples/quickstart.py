@@ -133,13 +133,13 @@ def plot(y, results, path):
     figure.savefig(path, dpi=110)
 
 
-def main():
+def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--csv", type=Path, help="a table of your own")
     parser.add_argument("--target", help="its column of labels")
     parser.add_argument("--gamma", type=float, default=2.0)
     parser.add_argument("--figure", type=Path, default=Path(__file__).with_suffix(".png"))
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if (options.csv is None) != (options.target is None):
         parser.error("--csv and --target go together")
 
