@@ -32,8 +32,11 @@ PUBLIC = [
 ORDER = [
     "_checks",
     "_formulas",
+    "_softmax",
+    "_compiled",
     "_binary",
     "losses",
+    "multiclass",
     "displays",
     "_tables",
     "_contract",
