@@ -342,7 +342,8 @@ class Hinge:
 class Arm:
     """A loss with one setting, the values tried for it and for the learning rate, and the chosen.
 
-    The choice is the best average precision on validation scenes: see ``--tune``.
+    The choice is the best average precision on validation scenes, without a threshold, as
+    ``--tune --scenes 80 --held-out 120`` finds it.
     """
 
     loss: Callable[[Any], Any]
