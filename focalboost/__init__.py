@@ -20,25 +20,39 @@ from focalboost.multiclass import SoftmaxFocalLoss
 
 if TYPE_CHECKING:
     from focalboost.displays import CumulativeLossDisplay, FocalLossDisplay, PosteriorDisplay
-    from focalboost.estimator import FocalClassifier
+    from focalboost.doctor import ObjectiveReport, check_objective
+    from focalboost.estimator import EffectiveNumber, FocalClassifier
 
 __all__ = [
     "AsymmetricLoss",
     "CalibratedFocalLoss",
     "CumulativeLossDisplay",
+    "EffectiveNumber",
     "FocalClassifier",
     "FocalLoss",
     "FocalLossDisplay",
     "FocalStarLoss",
     "ModulatedLoss",
+    "ObjectiveReport",
     "PosteriorDisplay",
     "SoftmaxFocalLoss",
+    "check_objective",
 ]
+
+# What is imported when it is asked for, and from where.
+_LATER = {
+    "CumulativeLossDisplay": "displays",
+    "EffectiveNumber": "estimator",
+    "FocalClassifier": "estimator",
+    "FocalLossDisplay": "displays",
+    "ObjectiveReport": "doctor",
+    "PosteriorDisplay": "displays",
+    "check_objective": "doctor",
+}
 
 
 def __getattr__(name: str) -> Any:
     # scikit-learn takes a second to import, which the native adapters need not wait for.
-    if name in __all__:
-        module = "estimator" if name == "FocalClassifier" else "displays"
-        return getattr(import_module(f"focalboost.{module}"), name)
+    if name in _LATER:
+        return getattr(import_module(f"focalboost.{_LATER[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

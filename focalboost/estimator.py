@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.util import find_spec
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -26,11 +27,13 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from focalboost._binary import BinaryLoss
 from focalboost._checks import check_real, check_weights
 from focalboost._tables import categories_of, encode, read
 from focalboost.losses import FocalLoss
+from focalboost.multiclass import SoftmaxFocalLoss
 
-__all__ = ["FocalClassifier"]
+__all__ = ["EffectiveNumber", "FocalClassifier"]
 
 Array = npt.NDArray[Any]
 
@@ -45,17 +48,78 @@ _CLASSES = {
 class LogLoss:
     """Log loss of the posterior: what early stopping watches, in units of nats."""
 
-    loss: FocalLoss
+    loss: Any
 
     def __call__(self, y_true: Array, raw_prediction: Array, sample_weight: Any = None) -> float:
-        return FocalLoss(0.0)(y_true, self.loss.log_odds(raw_prediction), sample_weight)
+        if isinstance(self.loss, BinaryLoss):
+            return FocalLoss(0.0)(y_true, self.loss.log_odds(raw_prediction), sample_weight)
+        logs = self.loss.log_proba(raw_prediction)
+        return SoftmaxFocalLoss(self.loss.n_classes, 0.0)(y_true, logs, sample_weight)
+
+    # As a loss of several classes says it to the boosters' files.
+    @property
+    def is_multiclass(self) -> bool:
+        return not isinstance(self.loss, BinaryLoss)
+
+    @property
+    def n_classes(self) -> int:
+        return int(self.loss.n_classes)
+
+
+@dataclass(frozen=True)
+class EffectiveNumber:
+    r"""Class weights by the effective number of samples, for `FocalClassifier`'s ``alpha``.
+
+    A class of n rows weighs :math:`(1 - \beta) / (1 - \beta^n)` [1]_: 1 / n where beta is near 1,
+    the same for all classes where it is 0.
+
+    Parameters
+    ----------
+    beta : float, default=0.999
+        In [0, 1): the larger, the more rows until a class counts as seen, about 1 / (1 - beta).
+
+    References
+    ----------
+    .. [1] Y. Cui, M. Jia, T.-Y. Lin, Y. Song, S. Belongie, "Class-Balanced Loss Based on Effective
+       Number of Samples", CVPR 2019, `arXiv:1901.05555 <https://arxiv.org/abs/1901.05555>`_.
+
+    Examples
+    --------
+    >>> from focalboost import EffectiveNumber
+    >>> EffectiveNumber(beta=0.99)([1000, 10]).round(4)
+    array([0.01  , 0.1046])
+    """
+
+    beta: float = 0.999
+
+    def __post_init__(self) -> None:
+        beta = check_real("beta", self.beta, "in [0, 1)", lambda v: 0 <= v < 1)
+        object.__setattr__(self, "beta", beta)
+
+    def __call__(self, counts: npt.ArrayLike) -> Array:
+        """Return a weight for each class, given the weighted numbers of its rows.
+
+        Parameters
+        ----------
+        counts : array-like of shape (K,)
+            Numbers of rows, > 0.
+
+        Returns
+        -------
+        ndarray of shape (K,)
+        """
+        n = np.asarray(counts, dtype=np.float64)
+        # beta**n by its logarithm, without cancellation where beta is near 1
+        with np.errstate(divide="ignore"):
+            return np.asarray((1.0 - self.beta) / -np.expm1(n * np.log(self.beta)))
 
 
 class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Binary classifier that trains a booster with focal loss, with calibrated probabilities.
+    """Classifier that trains a booster with focal loss, with calibrated probabilities.
 
     It clones a classifier of LightGBM, XGBoost or CatBoost and trains the clone with `FocalLoss`,
-    from the loss's optimal constant. Parameters of the booster are tuned as ``estimator__...``.
+    or with more than two classes `SoftmaxFocalLoss`, from the loss's optimal constant. Parameters
+    of the booster are tuned as ``estimator__...``.
 
     Parameters
     ----------
@@ -69,28 +133,34 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     gamma : float, default=2.0
         Focusing parameter of the loss, >= 0. This is not XGBoost's ``gamma``, which is
         ``estimator__gamma``.
-    alpha : float, "balanced", dict or None, default=None
-        Weight of the positive class in (0, 1), with 1 - alpha for the other. "balanced" is the
-        share of the other class in the weighted data. A dict {label: weight} is scaled to sum 1.
-        None weighs both classes 1.
+    alpha : float, "balanced", EffectiveNumber, callable, dict or None, default=None
+        Weight of the positive class in (0, 1), with 1 - alpha for the other. "balanced" weighs each
+        class by 1 / its share of the weighted data, `EffectiveNumber` by another rule, a callable
+        by what it returns for the weighted numbers of rows, a dict {label: weight} as it says:
+        these are scaled to mean 1/2. None weighs all classes 1.
     max_step : float or None, default=4.0
         Bound on a row's own Newton step; see `FocalLoss`.
+    loss : loss of this package or None, default=None
+        Another loss to train with, such as `AsymmetricLoss`; its positive class is the second of
+        the sorted labels. ``gamma`` and ``max_step`` are its own then, and ``alpha``, where it is
+        not None, takes the place of its own.
     pos_label : label, default=None
         The class that a number as ``alpha`` weights. None is the second of the sorted labels; with
-        string labels it must be given then.
+        string labels it must be given then. It is for two classes.
     early_stopping_rounds : int or None, default=50
         Rounds without a better ``stopping_metric`` on ``X_val`` after which training stops. Without
         ``X_val`` every round is trained.
     stopping_metric : {"log_loss", "focal_loss"}, default="log_loss"
-        What early stopping watches: the log loss of the posterior, or the focal loss.
+        What early stopping watches: the log loss of the posterior, or the loss that trains.
 
     Attributes
     ----------
-    classes_ : ndarray of shape (2,)
+    classes_ : ndarray of shape (K,)
         The sorted labels.
-    loss_ : FocalLoss
-        The loss, with alpha as the weight of ``classes_[1]``.
-    init_score_ : float
+    loss_ : FocalLoss, SoftmaxFocalLoss or another loss
+        The loss, with alpha as the weight of ``classes_[1]``, or with K > 2 classes as the weights
+        of all.
+    init_score_ : float or ndarray of shape (K,)
         Raw score at which training began.
     estimator_ : LGBMClassifier, XGBClassifier or CatBoostClassifier
         The fitted clone. It holds the start score, so that it predicts alone and its SHAP values
@@ -116,8 +186,9 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     the logit of the posterior, and `predict_proba` the posterior itself, in closed form [1]_.
 
     Weights are rescaled to mean 1, since boosters hold sums of Hessians against constants, and rows
-    of weight 0 leave before training. Soft labels are for the native adapters, such as
-    ``focalboost.lightgbm.train``.
+    of weight 0 leave before training. For several labels a row wrap the classifier in
+    scikit-learn's ``MultiOutputClassifier``, which trains one for each label. Soft labels are for
+    the native adapters, such as ``focalboost.lightgbm.train``.
 
     Fitted models pickle. For ``skops`` trust ``focalboost.estimator.FocalClassifier``,
     ``focalboost.losses.FocalLoss``, and for LightGBM ``collections.OrderedDict``,
@@ -149,8 +220,9 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         estimator: Any = None,
         *,
         gamma: float = 2.0,
-        alpha: float | str | Mapping[Any, float] | None = None,
+        alpha: float | str | Callable[..., Any] | Mapping[Any, float] | None = None,
         max_step: float | None = 4.0,
+        loss: Any = None,
         pos_label: Any = None,
         early_stopping_rounds: int | None = 50,
         stopping_metric: str = "log_loss",
@@ -159,13 +231,13 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.gamma = gamma
         self.alpha = alpha
         self.max_step = max_step
+        self.loss = loss
         self.pos_label = pos_label
         self.early_stopping_rounds = early_stopping_rounds
         self.stopping_metric = stopping_metric
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
         tags.input_tags.allow_nan = True
         tags.input_tags.sparse = True
         return tags
@@ -186,7 +258,7 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         X : {array-like, sparse matrix, pandas or polars frame} of shape (n_samples, n_features)
             Numbers, booleans and categories; missing values are allowed.
         y : array-like of shape (n_samples,)
-            Two classes of any label type.
+            Two or more classes of any label type.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights >= 0.
         X_val, y_val, sample_weight_val : default=None
@@ -226,9 +298,8 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError(
                 f"y must hold two classes of positive weight, got one class, {classes[0]}."
             )
-        target = _encode(labels, classes[1])
-        alpha = self._alpha(classes, float(np.average(target, weights=weight)))
-        loss = FocalLoss(self.gamma, alpha, max_step=self.max_step)
+        target = _encode(labels, classes)
+        loss = self._make_loss(classes, np.bincount(target.astype(int), weight))
         init_score = loss.init_score(target, weight)
 
         valid = None
@@ -242,7 +313,7 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             X_val, labels_val, weight_val = _weighted(
                 X_val, labels_val, sample_weight_val, estimator
             )
-            valid = X_val, _encode(labels_val, classes[1]), weight_val
+            valid = X_val, _encode(labels_val, classes), weight_val
 
         self.estimator_, history, self.best_iteration_ = adapter._fit_classifier(
             estimator,
@@ -261,7 +332,7 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def raw_prediction(self, X: Any) -> Array:
-        """Return the booster's raw score of ``classes_[1]``, start score included.
+        """Return the booster's raw scores, start score included.
 
         Parameters
         ----------
@@ -270,7 +341,8 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Returns
         -------
-        ndarray of shape (n_samples,)
+        ndarray of shape (n_samples,) or (n_samples, K)
+            Of ``classes_[1]``, or with more than two classes of each.
         """
         check_is_fitted(self)
         raw = _adapter_of(self.estimator_)._raw_prediction(
@@ -279,7 +351,7 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return np.asarray(raw, dtype=np.float64)
 
     def decision_function(self, X: Any) -> Array:
-        """Return the logit of the probability of ``classes_[1]``.
+        """Return the logit of the probability of ``classes_[1]``, or each class's log-probability.
 
         Parameters
         ----------
@@ -288,15 +360,20 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Returns
         -------
-        ndarray of shape (n_samples,)
-            Above 0 the probability of ``classes_[1]`` is above .5.
+        ndarray of shape (n_samples,) or (n_samples, K)
+            With two classes it is above 0 where the probability of ``classes_[1]`` is above .5,
+            with more the largest is that of the most probable class.
         """
         raw = self.raw_prediction(X)
-        odds: Array = self.loss_.log_odds(raw)
-        return odds
+        values: Array = (
+            self.loss_.log_odds(raw)
+            if isinstance(self.loss_, BinaryLoss)
+            else self.loss_.log_proba(raw)
+        )
+        return values
 
     def predict_proba(self, X: Any) -> Array:
-        """Return the closed-form posterior of both classes.
+        """Return the closed-form posterior of all classes.
 
         Parameters
         ----------
@@ -305,14 +382,16 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Returns
         -------
-        ndarray of shape (n_samples, 2)
+        ndarray of shape (n_samples, K)
             In the order of ``classes_``.
         """
-        odds = self.decision_function(X)
-        return np.column_stack([expit(-odds), expit(odds)])
+        values = self.decision_function(X)
+        if values.ndim == 2:
+            return np.asarray(np.exp(values))
+        return np.column_stack([expit(-values), expit(values)])
 
     def predict(self, X: Any) -> Array:
-        """Return the more probable class.
+        """Return the most probable class.
 
         Parameters
         ----------
@@ -323,8 +402,9 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         -------
         ndarray of shape (n_samples,)
         """
-        second = self.decision_function(X) > 0
-        return np.asarray(self.classes_[second.astype(int)])
+        values = self.decision_function(X)
+        codes = values.argmax(axis=1) if values.ndim == 2 else (values > 0).astype(int)
+        return np.asarray(self.classes_[codes])
 
     def __sklearn_clone__(self) -> FocalClassifier:
         # clone itself refuses CatBoost's classifiers where a parameter is a list.
@@ -357,8 +437,34 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"{error}Expected the columns {[*expected]}, got {[*table.columns]}."
             ) from None
 
-    def _alpha(self, classes: Array, share: float) -> float | None:
-        """Return the weight of classes[1], as FocalLoss takes it, given that class's share."""
+    def _make_loss(self, classes: Array, counts: Array) -> Any:
+        """Return the loss to train with, given the classes and the weighted numbers of rows."""
+        k = len(classes)
+        weights = self._class_weights(classes, counts)
+        alpha: Any = None
+        if weights is not None:
+            weights = weights / weights.sum()
+            alpha = float(weights[1]) if k == 2 else tuple((weights * (k / 2)).tolist())
+        if self.loss is None:
+            if k == 2:
+                return FocalLoss(self.gamma, alpha, max_step=self.max_step)
+            return SoftmaxFocalLoss(k, self.gamma, alpha, max_step=self.max_step)
+        if not isinstance(self.loss, BinaryLoss | SoftmaxFocalLoss):
+            raise TypeError(f"loss must be None or a loss of focalboost, got {self.loss!r}.")
+        if (2 if isinstance(self.loss, BinaryLoss) else self.loss.n_classes) != k:
+            raise ValueError(f"loss must be one of {k} classes, as y has, got {self.loss!r}.")
+        for name in ("gamma", "max_step"):
+            default = signature(type(self)).parameters[name].default
+            if getattr(self, name) != default:
+                raise ValueError(
+                    f"{name} must be left out where loss is given, got {getattr(self, name)!r}: "
+                    "the loss has its own."
+                )
+        loss: Any = self.loss
+        return loss if alpha is None else replace(loss, alpha=alpha)
+
+    def _class_weights(self, classes: Array, counts: Array) -> Array | None:
+        """Return what alpha says of each class, up to a factor."""
         if self.pos_label is not None and self.pos_label not in [*classes]:
             raise ValueError(
                 f"pos_label must be a label of y, {[*classes]}, got {self.pos_label!r}."
@@ -370,24 +476,43 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 raise ValueError(
                     f"alpha must have a weight for each label, {[*classes]}, got {self.alpha!r}."
                 )
-            first, second = (
-                check_real(f"alpha[{label}]", self.alpha[label], "> 0", lambda v: v > 0)
-                for label in classes
-            )
-            return second / (first + second)
-        if isinstance(self.alpha, str):
+            weights = [self.alpha[label] for label in classes]
+        elif callable(self.alpha):
+            weights = [*np.ravel(self.alpha(counts))]
+            if len(weights) != len(classes):
+                raise ValueError(
+                    f"alpha must return {len(classes)} weights, one a class, got {len(weights)}."
+                )
+        elif isinstance(self.alpha, str):
             if self.alpha != "balanced":
                 raise ValueError(
-                    f"alpha must be a number, 'balanced', a dict or None, got {self.alpha!r}."
+                    f"alpha must be a number, 'balanced', a callable, a dict or None, got "
+                    f"{self.alpha!r}."
                 )
-            return 1.0 - share
+            weights = [*(1.0 / counts)]
+        else:
+            return self._weights_of_number(classes)
+        return np.array(
+            [
+                check_real(f"alpha[{label}]", weight, "> 0", lambda v: v > 0)
+                for label, weight in zip(classes, weights, strict=True)
+            ]
+        )
+
+    def _weights_of_number(self, classes: Array) -> Array:
         alpha = check_real("alpha", self.alpha, "None or in (0, 1)", lambda v: 0 < v < 1)
+        if len(classes) > 2:
+            raise ValueError(
+                f"alpha must be 'balanced', a callable, a dict or None with {len(classes)} "
+                f"classes, got {alpha}: a number is for two."
+            )
         if self.pos_label is None and classes.dtype.kind not in "biuf":
             raise ValueError(
                 "pos_label must be given where alpha is a number and the labels are strings, got "
                 f"None with labels {[*classes]}: which of them does {alpha} weight?"
             )
-        return 1.0 - alpha if self.pos_label == classes[0] else alpha
+        weights = [1.0 - alpha, alpha]
+        return np.array(weights[::-1] if self.pos_label == classes[0] else weights)
 
 
 def _copy(estimator: Any) -> Any:
@@ -427,24 +552,26 @@ def _adapter_of(estimator: Any) -> Any:
 
 
 def _as_labels(y: Any) -> Array:
+    shape: tuple[int, ...] = getattr(y, "shape", ())
+    if len(shape) == 2 and shape[-1] > 1:
+        raise ValueError(
+            f"y should be a 1d array, got an array of shape {shape}: for several labels a row wrap "
+            "FocalClassifier in sklearn.multioutput.MultiOutputClassifier."
+        )
     labels = column_or_1d(y, warn=True)
     assert_all_finite(labels, input_name="y")
     kind = type_of_target(labels, input_name="y")
     if kind == "continuous" and labels.min() >= 0 and labels.max() <= 1:
         raise ValueError(
-            "Unknown label type: y must hold two classes, got numbers between 0 and 1. Soft labels "
+            "Unknown label type: y must hold classes, got numbers between 0 and 1. Soft labels "
             "are for the native adapters, such as focalboost.lightgbm.train."
         )
     check_classification_targets(labels)
-    if kind != "binary":
-        raise ValueError(
-            f"Only binary classification is supported. The type of the target is {kind}."
-        )
     return np.asarray(labels)
 
 
-def _encode(labels: Array, positive: Any) -> Array:
-    return np.asarray(labels == positive, dtype=np.float64)
+def _encode(labels: Array, classes: Array) -> Array:
+    return np.searchsorted(classes, labels).astype(np.float64)
 
 
 def _weighted(

@@ -369,8 +369,8 @@ def _fit_classifier(
     # From here on it is a classifier with LightGBM's own objective, which needs no focalboost.
     sealed = seal(estimator.booster_, init_score)
     estimator._Booster = sealed
-    estimator._objective = _own_objective(k)["objective"]
     estimator.set_params(objective=None, metric=None)
+    estimator._objective = _own_objective(k)["objective"]
     values = [v for by_name in history.values() for v in by_name.values()]
     return estimator, values[0] if values else [], sealed.current_iteration()
 

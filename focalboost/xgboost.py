@@ -349,7 +349,12 @@ def _fit_classifier(
     """Train an XGBClassifier in place; return it, its validation history and number of rounds."""
     params = estimator.get_params()
     k = _contract.n_scores(loss)
-    _contract.refuse_options(params, _refused(k) | _REFUSED_IN_CLASSIFIER)
+    refused = _refused(k) | _REFUSED_IN_CLASSIFIER
+    if k > 1:
+        # XGBClassifier's own default stands there.
+        harmless, remedy = refused["objective",]
+        refused["objective",] = (*harmless, "binary:logistic"), remedy
+    _contract.refuse_options(params, refused)
     if "class_weight" in params:
         # folded into the weights; XGBoost would warn that it does not know it
         estimator.kwargs = {k: v for k, v in estimator.kwargs.items() if k != "class_weight"}

@@ -175,6 +175,7 @@ pd.DataFrame(shares).map("{:.1%}".format)
 
 # %%
 result = dd.compare(detector, test)
+assert {"cross entropy", "hinge", "OHEM", "OHEM, 1:3"} <= set(result.table["arm"])
 dd.summary([result.table])
 
 # %% [markdown]

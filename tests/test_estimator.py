@@ -4,6 +4,7 @@ import pickle
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import joblib
@@ -27,6 +28,7 @@ from sklearn import config_context
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import make_column_transformer
+from sklearn.datasets import make_multilabel_classification
 from sklearn.ensemble import (
     AdaBoostClassifier,
     BaggingClassifier,
@@ -36,7 +38,7 @@ from sklearn.ensemble import (
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import log_loss
+from sklearn.metrics import log_loss, roc_auc_score
 from sklearn.model_selection import (
     FixedThresholdClassifier,
     GridSearchCV,
@@ -44,12 +46,22 @@ from sklearn.model_selection import (
     cross_val_predict,
     cross_validate,
 )
+from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from xgboost import XGBClassifier, XGBRFClassifier
 
-from focalboost import FocalClassifier, FocalLoss
+from focalboost import (
+    AsymmetricLoss,
+    CalibratedFocalLoss,
+    EffectiveNumber,
+    FocalClassifier,
+    FocalLoss,
+    FocalStarLoss,
+    ModulatedLoss,
+    SoftmaxFocalLoss,
+)
 
 BOOSTERS = {
     "lightgbm": LGBMClassifier(n_estimators=15, n_jobs=1, verbose=-1),
@@ -168,6 +180,108 @@ def test_balanced_alpha(model):
     model.set_params(alpha="balanced").fit(X, Y, W)
     # boosters hold weights in single precision
     assert_allclose(model.loss_.alpha, 1 - np.average(Y, weights=W), rtol=1e-7)
+
+
+def test_alpha_by_effective_number(model):
+    rule = EffectiveNumber(beta=0.99)
+    model.set_params(alpha=rule).fit(X, Y)
+    # the formula of the paper, with its cancellation
+    n = np.bincount(Y)
+    by_hand = (1 - 0.99) / (1 - 0.99**n)
+    assert_allclose(rule(n), by_hand, rtol=1e-12)
+    assert_allclose(model.loss_.alpha, by_hand[1] / by_hand.sum(), rtol=1e-12)
+    # its two ends: nothing, and the balanced weights
+    assert_array_equal(EffectiveNumber(0.0)(n), [1.0, 1.0])
+    nearly = EffectiveNumber(1 - 1e-12)(n)
+    assert_allclose(nearly / nearly.sum(), (1 / n) / (1 / n).sum(), rtol=1e-9)
+    with pytest.raises(ValueError, match=r"beta must be in \[0, 1\), got 1\."):
+        EffectiveNumber(1.0)
+
+
+CLASSES = Y + (X[:, 0] + X[:, 1] > 1)
+
+
+@pytest.mark.parametrize("labels", [CLASSES, np.array(["no", "so", "yes"])[CLASSES]])
+def test_three_classes(model, labels):
+    valid = {"X_val": X[:100], "y_val": labels[:100], "sample_weight_val": W[:100]}
+    model.fit(X, labels, W, **valid)
+    proba = model.predict_proba(X)
+    assert_array_equal(model.classes_, np.unique(labels))
+    assert model.loss_ == SoftmaxFocalLoss(3)
+    assert proba.shape == model.raw_prediction(X).shape == (400, 3)
+    assert_allclose(proba.sum(axis=1), 1, rtol=1e-12)
+    assert_allclose(proba, np.exp(model.decision_function(X)), rtol=1e-12)
+    assert_array_equal(model.predict(X), model.classes_[proba.argmax(axis=1)])
+    assert model.score(X, labels) > 0.8 > np.bincount(CLASSES).max() / 400
+    # what early stopping watched is scikit-learn's log loss of the probabilities
+    (history,) = model.evals_result_["validation"].values()
+    last = log_loss(labels[:100], proba[:100], sample_weight=W[:100])
+    assert_allclose(history[model.best_iteration_ - 1], last, rtol=1e-5)
+    assert_array_equal(pickle.loads(pickle.dumps(model)).predict_proba(X), proba)
+
+
+def test_three_classes_and_alpha(model):
+    counts = np.bincount(CLASSES)
+    model.set_params(alpha="balanced").fit(X, CLASSES)
+    assert_allclose(model.loss_.alpha, (1 / counts) / (1 / counts).mean() / 2, rtol=1e-12)
+    by_hand = clone(model).set_params(alpha=dict(enumerate(1 / counts))).fit(X, CLASSES)
+    assert_allclose(by_hand.predict_proba(X), model.predict_proba(X), rtol=1e-12)
+    # the weights are taken out again
+    assert_allclose(model.predict_proba(X).mean(axis=0), counts / 400, atol=0.05)
+
+
+def test_rare_class(model):
+    labels = np.where(np.arange(400) < 5, 2, Y)
+    proba = model.fit(X, labels).predict_proba(X)
+    assert np.all(np.isfinite(proba))
+    assert proba[:, 2].mean() < 0.1
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        AsymmetricLoss(1.0, 4.0, 0.05),
+        ModulatedLoss("exp"),
+        FocalStarLoss(),
+        CalibratedFocalLoss(),
+        FocalLoss(5.0, max_step=2.0),
+    ],
+    ids=lambda loss: type(loss).__name__,
+)
+def test_any_loss(model, loss):
+    model.set_params(loss=loss, alpha=0.25).fit(X, Y)
+    assert model.loss_ == replace(loss, alpha=0.25)
+    proba = model.predict_proba(X)[:, 1]
+    assert_allclose(proba, model.loss_.inverse_link(model.raw_prediction(X)), rtol=1e-12)
+    assert abs(proba.mean() - Y.mean()) < 0.05
+    assert roc_auc_score(Y, model.decision_function(X)) > 0.88
+    again = clone(model).set_params(alpha=None)
+    assert again.get_params()["loss"] == loss
+    assert again.fit(X, Y).loss_ == loss
+
+
+def test_raw_scores_of_the_calibrated_loss_are_log_odds(model):
+    model.set_params(loss=CalibratedFocalLoss()).fit(X, Y)
+    # so the booster's own classifier is calibrated
+    ours, own = model.predict_proba(X), model.estimator_.predict_proba(X)
+    assert_allclose(ours, own, rtol=0, atol=1e-6)
+
+
+def test_loss_of_another_kind(model):
+    with pytest.raises(TypeError, match="loss must be None or a loss of focalboost, got 'focal'"):
+        model.set_params(loss="focal").fit(X, Y)
+
+
+def test_several_labels_a_row(booster):
+    rows, labels = make_multilabel_classification(400, n_classes=3, random_state=0)
+    several = MultiOutputClassifier(FocalClassifier(booster, alpha="balanced")).fit(rows, labels)
+    assert several.predict(rows).shape == labels.shape
+    for k, (proba, one) in enumerate(
+        zip(several.predict_proba(rows), several.estimators_, strict=True)
+    ):
+        alone = clone(several.estimator).fit(rows, labels[:, k])
+        assert_array_equal(proba, alone.predict_proba(rows))
+        assert_allclose(one.loss_.alpha, 1 - labels[:, k].mean(), rtol=1e-6)
 
 
 def test_weights_have_no_scale_and_no_zero_rows(model):
@@ -639,12 +753,18 @@ def test_silently_disabled_option_is_refused(name, params):
         ({"pos_label": "spam"}, WORDS, {}, r"pos_label must be a label of y, .* got 'spam'"),
         ({"alpha": {"fraud": 1}}, WORDS, {}, "alpha must have a weight for each label"),
         ({"alpha": {0: 1, 1: -1}}, Y, {}, r"alpha\[1\] must be > 0, got -1"),
-        ({"alpha": "balance"}, Y, {}, "alpha must be a number, 'balanced', a dict or None"),
+        ({"alpha": "balance"}, Y, {}, "alpha must be a number, 'balanced', a callable, a dict or"),
+        ({"alpha": lambda n: n[:1]}, Y, {}, "alpha must return 2 weights, one a class, got 1"),
+        ({"alpha": 0.5}, Y + Y * (X[:, 0] > 1), {}, "got 0.5: a number is for two"),
+        ({"loss": SoftmaxFocalLoss(3)}, Y, {}, "loss must be one of 2 classes, as y has, got S"),
+        ({"loss": FocalLoss()}, np.arange(400) % 3, {}, "loss must be one of 3 classes, as y has"),
+        ({"loss": FocalLoss(), "gamma": 1.0}, Y, {}, "gamma must be left out where loss is given"),
+        ({"loss": FocalLoss(), "max_step": 1}, Y, {}, "max_step must be left out where loss is"),
         ({"alpha": 2.0}, Y, {}, r"alpha must be None or in \(0, 1\), got 2.0"),
         ({"gamma": -1}, Y, {}, "gamma must be >= 0, got -1"),
         ({"stopping_metric": "auc"}, Y, {}, "stopping_metric must be .* got 'auc'"),
         ({}, Y * 0.5 + 0.1, {}, "Soft labels are for the native adapters"),
-        ({}, np.arange(400) % 3, {}, "Only binary classification is supported"),
+        ({}, np.stack([Y, Y], axis=1), {}, "wrap FocalClassifier in sklearn.multioutput.MultiOu"),
         ({}, np.zeros(400), {}, "y must hold two classes of positive weight, got one class"),
         ({}, Y, {"sample_weight": 1.0 * (Y == 0)}, "got one class"),
         ({}, Y, {"sample_weight": np.zeros(400)}, "(?i)sample.weights? must (have|contain)"),

@@ -12,6 +12,7 @@ from registry import BACKENDS, LOSSES, SOFTMAX_LOSSES
 import focalboost
 import focalboost.catboost
 import focalboost.displays
+import focalboost.doctor
 import focalboost.estimator
 import focalboost.lightgbm
 import focalboost.losses
@@ -25,6 +26,7 @@ PUBLIC = [
     focalboost.multiclass,
     focalboost.estimator,
     focalboost.displays,
+    focalboost.doctor,
     *(getattr(focalboost, name) for name in BOOSTERS),
 ]
 
@@ -40,6 +42,7 @@ ORDER = [
     "displays",
     "_tables",
     "_contract",
+    "doctor",
     *BOOSTERS,
     "estimator",
 ]
@@ -77,7 +80,7 @@ def test_all_of_the_package_is_there():
     modules = [module for module in PUBLIC if module.__name__.partition(".")[2] not in BOOSTERS]
     assert focalboost.__all__ == sorted(name for module in modules for name in module.__all__)
     for name in focalboost.__all__:
-        assert inspect.isclass(getattr(focalboost, name))
+        assert callable(getattr(focalboost, name))
     with pytest.raises(AttributeError, match="no attribute 'focal'"):
         _ = focalboost.focal
 
