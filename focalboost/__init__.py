@@ -17,6 +17,7 @@ from focalboost.losses import (
     ModulatedLoss,
 )
 from focalboost.multiclass import SoftmaxFocalLoss
+from focalboost.schedules import ExponentialGamma, LinearGamma, ScheduledLoss
 
 if TYPE_CHECKING:
     from focalboost.displays import CumulativeLossDisplay, FocalLossDisplay, PosteriorDisplay
@@ -28,13 +29,16 @@ __all__ = [
     "CalibratedFocalLoss",
     "CumulativeLossDisplay",
     "EffectiveNumber",
+    "ExponentialGamma",
     "FocalClassifier",
     "FocalLoss",
     "FocalLossDisplay",
     "FocalStarLoss",
+    "LinearGamma",
     "ModulatedLoss",
     "ObjectiveReport",
     "PosteriorDisplay",
+    "ScheduledLoss",
     "SoftmaxFocalLoss",
     "check_objective",
 ]

@@ -35,6 +35,9 @@ _LARGEST_STEP = 1.0 / float(np.finfo(np.float32).tiny)
 # each (64 kB) small enough for the allocator to keep, which goes to the system for 128 kB.
 _BLOCK = 8_192
 
+# Starting threads takes as long as a few blocks.
+_BLOCKS_FOR_THREADS = 8
+
 # From this many rows on, numba's loop repays within a training run what its import costs.
 _COMPILED_FROM = 200_000
 
@@ -625,7 +628,7 @@ def fill_by_blocks(
 
     block = max(_BLOCK * len(z) // max(z.size, 1), 1)
     starts = range(0, len(z), block)
-    if n_threads == 1 or len(starts) < 2:
+    if n_threads == 1 or len(starts) < _BLOCKS_FOR_THREADS:
         for start in starts:
             fill(start)
     else:

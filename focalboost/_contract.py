@@ -55,9 +55,18 @@ def check_loss(loss: object, needs: tuple[tuple[str, ...], ...] = _OBJECTIVE_NEE
     """Raise a TypeError that says what the loss lacks."""
     if isinstance(loss, type):
         raise TypeError(f"loss must be an instance, got the class {loss.__name__}.")
+    if is_schedule(loss):
+        raise TypeError(
+            f"loss must be the same in every round here, got {loss!r}: focalboost.lightgbm.train "
+            "and focalboost.xgboost.train count the rounds."
+        )
     for names in needs:
         if not any(callable(getattr(loss, name, None)) for name in names):
             raise TypeError(f"loss must have a method {' or '.join(names)}, got {loss!r}.")
+
+
+def is_schedule(loss: Any) -> bool:
+    return callable(getattr(loss, "at", None))
 
 
 def n_scores(loss: Any) -> int:
@@ -221,3 +230,25 @@ class Objective:
         y, z, w = rows(self.loss, first, second, sample_weight)
         gradient, curvature = checked(derivatives_of(self.loss), y, z, w)
         return gradient, curvature if self.factor == 1 else self.factor * curvature
+
+
+@dataclass
+class ScheduledObjective:
+    """The objective of a schedule's loss in the current round."""
+
+    loss: Any
+    make: Callable[[Any], Objective]
+
+    def __post_init__(self) -> None:
+        self.enter(0)
+
+    def __deepcopy__(self, memo: Any) -> ScheduledObjective:
+        # LightGBM copies its parameters, and would never hear of the round.
+        return self
+
+    def enter(self, i: int) -> None:
+        """Go on with the loss of round i."""
+        self.objective = self.make(self.loss.at(i))
+
+    def __call__(self, first: Any, second: Any) -> tuple[Array, Array]:
+        return self.objective(first, second)

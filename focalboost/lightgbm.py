@@ -244,7 +244,7 @@ def train(
         A sealed model to continue; its scores are the start then.
     keep_training_booster : bool, default=False
         Must be False: a booster that goes on training cannot be sealed.
-    loss : FocalLoss, SoftmaxFocalLoss or another loss
+    loss : FocalLoss, SoftmaxFocalLoss, ScheduledLoss or another loss
         See `objective`.
 
     Returns
@@ -269,6 +269,12 @@ def train(
     >>> bool(proba[:85].max() < 0.05) and bool(proba[-5:].min() > 0.8)
     True
     """
+    schedule: Any = loss if _contract.is_schedule(loss) else None
+    if schedule:
+        begin = 0 if init_model is None else _as_booster(init_model).current_iteration()
+        loss, loss_at_start = schedule.at(begin + num_boost_round - 1), schedule.at(0)
+    else:
+        loss_at_start = loss
     _contract.check_loss(loss)
     k = _contract.n_scores(loss)
     params = dict(params or {})
@@ -301,10 +307,14 @@ def train(
             )
     weight = _field(train_set, "weight")
     init_score = _contract.start_score(
-        loss, _field(train_set, "label"), weight if len(weight) else None
+        loss_at_start, _field(train_set, "label"), weight if len(weight) else None
     )
 
     params |= {**_own_objective(k), "objective": objective(loss)}
+    if schedule:
+        scheduled = _contract.ScheduledObjective(schedule, objective)
+        params["objective"] = scheduled
+        callbacks = [*(callbacks or []), _enter_rounds(scheduled)]
     if not any(name in params for name in _METRIC):
         params["metric"] = "None"
     fevals = [] if feval is None else [feval] if callable(feval) else list(feval)
@@ -447,10 +457,24 @@ def _stop_on(name: str, rounds: int, params: dict[str, Any]) -> Callable[[Any], 
     return stop_on_one
 
 
+def _as_booster(init_model: str | Path | lgb.Booster) -> lgb.Booster:
+    if isinstance(init_model, lgb.Booster):
+        return init_model
+    return lgb.Booster(model_file=init_model)
+
+
+def _enter_rounds(scheduled: _contract.ScheduledObjective) -> Callable[[Any], None]:
+    """Return a callback that tells a schedule the round, counted on in a continued model."""
+
+    def enter(env: Any) -> None:
+        scheduled.enter(env.iteration)
+
+    enter.before_iteration = True  # type: ignore[attr-defined]
+    return enter
+
+
 def _check_sealed(init_model: str | Path | lgb.Booster, k: int) -> None:
-    if not isinstance(init_model, lgb.Booster):
-        init_model = lgb.Booster(model_file=init_model)
-    if _link(k) not in init_model.model_to_string(num_iteration=1):
+    if _link(k) not in _as_booster(init_model).model_to_string(num_iteration=1):
         kind = "binary" if k == 1 else f"multiclass (num_class:{k})"
         raise ValueError(
             f"init_model must be a {kind} model that holds its start score, as train and seal "

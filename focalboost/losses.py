@@ -157,7 +157,7 @@ class AsymmetricLoss(MarginLoss):
     max_step : float or None, default=4.0
         Bound on a row's own Newton step; see `FocalLoss`.
     n_threads : int, default=1
-        Threads for arrays of more than 8,192 rows.
+        Threads for arrays of 65,536 rows or more.
 
     Notes
     -----
@@ -260,7 +260,7 @@ class ModulatedLoss(MarginLoss):
     max_step : float or None, default=4.0
         Bound on a row's own Newton step; see `FocalLoss`.
     n_threads : int, default=1
-        Threads for arrays of more than 8,192 rows.
+        Threads for arrays of 65,536 rows or more.
 
     Notes
     -----
@@ -348,7 +348,7 @@ class FocalStarLoss(MarginLoss):
     max_step : float or None, default=4.0
         Bound on a row's own Newton step; see `FocalLoss`.
     n_threads : int, default=1
-        Threads for arrays of more than 8,192 rows.
+        Threads for arrays of 65,536 rows or more.
 
     References
     ----------
@@ -413,7 +413,7 @@ class CalibratedFocalLoss(BinaryLoss):
     max_step : float or None, default=4.0
         Bound on a row's own Newton step; see `FocalLoss`.
     n_threads : int, default=1
-        Threads for arrays of more than 8,192 rows.
+        Threads for arrays of 65,536 rows or more.
 
     References
     ----------

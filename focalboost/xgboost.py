@@ -70,7 +70,9 @@ class _Callbacks(xgb.callback.TrainingCallback):
         loss: Loss,
         evals: Sequence[tuple[xgb.DMatrix, str]],
         callbacks: Sequence[xgb.callback.TrainingCallback],
+        scheduled: _contract.ScheduledObjective | None,
     ) -> None:
+        self._scheduled = scheduled
         self._metric = _Metric(loss)
         self._evals = evals
         self._callbacks = callbacks
@@ -86,6 +88,9 @@ class _Callbacks(xgb.callback.TrainingCallback):
         return model
 
     def before_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+        if self._scheduled:
+            # epoch begins at 0 in a continued model
+            self._scheduled.enter(model.num_boosted_rounds())
         return any(c.before_iteration(model, epoch, evals_log) for c in self._callbacks)
 
     def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
@@ -210,7 +215,7 @@ def train(
     xgb_model : str, path, xgboost.Booster or bytearray, optional
         A model of the same objective to continue, as this function returns it; it keeps its start
         score.
-    loss : FocalLoss, SoftmaxFocalLoss or another loss
+    loss : FocalLoss, SoftmaxFocalLoss, ScheduledLoss or another loss
         See `objective`.
 
     Returns
@@ -239,6 +244,14 @@ def train(
     >>> bool(proba[:85].max() < 0.05) and bool(proba[-5:].min() > 0.8)
     True
     """
+    schedule: Any = loss if _contract.is_schedule(loss) else None
+    scheduled = None
+    if schedule:
+        begin = 0 if xgb_model is None else _as_booster(xgb_model).num_boosted_rounds()
+        loss, loss_at_start = schedule.at(begin + num_boost_round - 1), schedule.at(0)
+        scheduled = _contract.ScheduledObjective(schedule, objective)
+    else:
+        loss_at_start = loss
     _contract.check_loss(loss)
     k = _contract.n_scores(loss)
     params = _as_dict(params)
@@ -257,7 +270,7 @@ def train(
     # The objective's name gives the model its link, and makes base_score a probability.
     params |= _own_objective(k)
     if xgb_model is None:
-        init_score = _contract.start_score(loss, *_contract.labels_and_weights(dtrain))
+        init_score = _contract.start_score(loss_at_start, *_contract.labels_and_weights(dtrain))
         params["base_score"] = _base_score(init_score)
     else:
         _check_same_link(xgb_model, k)
@@ -272,11 +285,11 @@ def train(
         dtrain,
         num_boost_round,
         evals=evals,
-        obj=objective(loss),
+        obj=scheduled or objective(loss),
         evals_result=evals_result,
         verbose_eval=False,
         xgb_model=xgb_model,
-        callbacks=[_Callbacks(loss, evals, callbacks)],
+        callbacks=[_Callbacks(loss, evals, callbacks, scheduled)],
         custom_metric=custom_metric,
     )
 
@@ -327,10 +340,12 @@ def _base_score(init_score: Any) -> float | list[float]:
     return float(base_score)
 
 
+def _as_booster(xgb_model: Any) -> xgb.Booster:
+    return xgb_model if isinstance(xgb_model, xgb.Booster) else xgb.Booster(model_file=xgb_model)
+
+
 def _check_same_link(xgb_model: Any, k: int) -> None:
-    if not isinstance(xgb_model, xgb.Booster):
-        xgb_model = xgb.Booster(model_file=xgb_model)
-    learner = json.loads(xgb_model.save_config())["learner"]
+    learner = json.loads(_as_booster(xgb_model).save_config())["learner"]
     name, n_classes = learner["objective"]["name"], learner["learner_model_param"]["num_class"]
     wanted = _own_objective(k)["objective"]
     if name != wanted or max(int(n_classes), 1) != k:

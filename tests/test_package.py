@@ -17,6 +17,7 @@ import focalboost.estimator
 import focalboost.lightgbm
 import focalboost.losses
 import focalboost.multiclass
+import focalboost.schedules
 import focalboost.xgboost
 
 PACKAGE = Path(focalboost.__file__).parent
@@ -24,6 +25,7 @@ BOOSTERS = ("lightgbm", "xgboost", "catboost")
 PUBLIC = [
     focalboost.losses,
     focalboost.multiclass,
+    focalboost.schedules,
     focalboost.estimator,
     focalboost.displays,
     focalboost.doctor,
@@ -39,6 +41,7 @@ ORDER = [
     "_binary",
     "losses",
     "multiclass",
+    "schedules",
     "displays",
     "_tables",
     "_contract",

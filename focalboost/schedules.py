@@ -1,0 +1,168 @@
+"""A gamma that changes from round to round."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from focalboost._checks import check_real, check_whole
+from focalboost.losses import CalibratedFocalLoss, FocalLoss, FocalStarLoss
+from focalboost.multiclass import SoftmaxFocalLoss
+
+__all__ = ["ExponentialGamma", "LinearGamma", "ScheduledLoss"]
+
+
+@dataclass(frozen=True)
+class LinearGamma:
+    """A gamma that goes in equal steps from one value to another, and stays there.
+
+    Parameters
+    ----------
+    start : float
+        gamma of the first round, >= 0.
+    stop : float
+        gamma of the last of ``n_rounds``, and of all after it, >= 0.
+    n_rounds : int
+        Number of rounds, >= 1.
+
+    Examples
+    --------
+    >>> from focalboost import LinearGamma
+    >>> gamma = LinearGamma(5.0, 1.0, n_rounds=5)
+    >>> [gamma(i) for i in (0, 1, 4, 9)]
+    [5.0, 4.0, 1.0, 1.0]
+    """
+
+    start: float
+    stop: float
+    n_rounds: int
+
+    def __post_init__(self) -> None:
+        _check(self, ">= 0", lambda v: v >= 0)
+
+    def __call__(self, i: int) -> float:
+        """Return gamma in round i, counted from 0."""
+        share = min(i / max(self.n_rounds - 1, 1), 1.0)
+        return (1.0 - share) * self.start + share * self.stop
+
+
+@dataclass(frozen=True)
+class ExponentialGamma:
+    """A gamma that changes by the same factor each round, from one value to another.
+
+    Parameters
+    ----------
+    start : float
+        gamma of the first round, > 0.
+    stop : float
+        gamma of the last of ``n_rounds``, and of all after it, > 0.
+    n_rounds : int
+        Number of rounds, >= 1.
+
+    Examples
+    --------
+    >>> from focalboost import ExponentialGamma
+    >>> gamma = ExponentialGamma(4.0, 1.0, n_rounds=3)
+    >>> [gamma(i) for i in (0, 1, 2, 9)]
+    [4.0, 2.0, 1.0, 1.0]
+    """
+
+    start: float
+    stop: float
+    n_rounds: int
+
+    def __post_init__(self) -> None:
+        _check(self, "> 0", lambda v: v > 0)
+
+    def __call__(self, i: int) -> float:
+        """Return gamma in round i, counted from 0."""
+        share = min(i / max(self.n_rounds - 1, 1), 1.0)
+        return float(self.start ** (1.0 - share) * self.stop**share)
+
+
+@dataclass(frozen=True)
+class ScheduledLoss:
+    """A loss whose gamma is a function of the boosting round.
+
+    It goes into ``loss`` of ``focalboost.lightgbm.train`` and ``focalboost.xgboost.train``, which
+    count the rounds, also where a model is continued. Training starts at the best constant of the
+    first round's loss. The history and early stopping are on the loss of the last round that was
+    asked for, the same in every round, so that rounds can be compared.
+
+    The scores of a model are sums of steps toward the optima of several losses. What they stand for
+    is nearest to the loss that was trained with last: ``loss.at(n - 1)`` of a model of n rounds has
+    `FocalLoss.inverse_link`. How near depends on how many rounds the last gammas had: let a
+    schedule end some rounds before the training.
+
+    Parameters
+    ----------
+    loss : FocalLoss, SoftmaxFocalLoss, CalibratedFocalLoss or FocalStarLoss
+        The loss, whose own gamma does not count.
+    gamma : callable
+        ``gamma(i)`` is the gamma of round i, counted from 0: `LinearGamma`, `ExponentialGamma` or a
+        function of yours. It must give the same every time.
+
+    Notes
+    -----
+    A gamma that starts high looks at the worst rows first, an idea of M. Forrester (2019); for
+    networks see FLSD [1]_. CatBoost and ``cv`` do not tell a Python objective the round and take no
+    schedule.
+
+    References
+    ----------
+    .. [1] J. Mukhoti, V. Kulharia, A. Sanyal, S. Golodetz, P. Torr, P. Dokania, "Calibrating Deep
+       Neural Networks using Focal Loss", NeurIPS 2020,
+       `arXiv:2002.09437 <https://arxiv.org/abs/2002.09437>`_.
+
+    Examples
+    --------
+    >>> import lightgbm, numpy as np
+    >>> import focalboost.lightgbm
+    >>> from focalboost import FocalLoss, LinearGamma, ScheduledLoss
+    >>> X, y = np.arange(100.0)[:, np.newaxis], np.arange(100) >= 90
+    >>> loss = ScheduledLoss(FocalLoss(alpha=0.25), LinearGamma(5.0, 1.0, n_rounds=10))
+    >>> booster = focalboost.lightgbm.train(
+    ...     {"verbose": -1}, lightgbm.Dataset(X, y), num_boost_round=20, loss=loss)
+    >>> last = loss.at(booster.current_iteration() - 1)
+    >>> last
+    FocalLoss(gamma=1.0, alpha=0.25, max_step=4.0)
+    >>> proba = last.inverse_link(booster.predict(X, raw_score=True))
+    """
+
+    loss: Any
+    gamma: Callable[[int], float]
+
+    def __post_init__(self) -> None:
+        kinds = (FocalLoss, SoftmaxFocalLoss, CalibratedFocalLoss, FocalStarLoss)
+        if not isinstance(self.loss, kinds):
+            raise TypeError(f"loss must be a loss with one gamma, got {self.loss!r}.")
+        if not callable(self.gamma):
+            raise TypeError(f"gamma must be a function of the round, got {self.gamma!r}.")
+
+    def at(self, i: int) -> Any:
+        """Return the loss of round i, counted from 0.
+
+        Parameters
+        ----------
+        i : int
+            The round.
+
+        Returns
+        -------
+        loss
+
+        Examples
+        --------
+        >>> from focalboost import ExponentialGamma, FocalLoss, ScheduledLoss
+        >>> ScheduledLoss(FocalLoss(), ExponentialGamma(4.0, 1.0, n_rounds=3)).at(1)
+        FocalLoss(gamma=2.0, alpha=None, max_step=4.0)
+        """
+        return replace(self.loss, gamma=self.gamma(i))
+
+
+def _check(schedule: Any, rule: str, holds: Callable[[float], bool]) -> None:
+    for name in ("start", "stop"):
+        value = check_real(name, getattr(schedule, name), rule, holds)
+        object.__setattr__(schedule, name, value)
+    check_whole("n_rounds", schedule.n_rounds, 1)
