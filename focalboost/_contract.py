@@ -66,7 +66,7 @@ def check_loss(loss: object, needs: tuple[tuple[str, ...], ...] = _OBJECTIVE_NEE
 
 
 def is_schedule(loss: Any) -> bool:
-    return callable(getattr(loss, "at", None))
+    return callable(getattr(loss, "at_round", None))
 
 
 def n_scores(loss: Any) -> int:
@@ -248,7 +248,7 @@ class ScheduledObjective:
 
     def enter(self, i: int) -> None:
         """Go on with the loss of round i."""
-        self.objective = self.make(self.loss.at(i))
+        self.objective = self.make(self.loss.at_round(i))
 
     def __call__(self, first: Any, second: Any) -> tuple[Array, Array]:
         return self.objective(first, second)

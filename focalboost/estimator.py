@@ -191,8 +191,9 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     the native adapters, such as ``focalboost.lightgbm.train``.
 
     Fitted models pickle. For ``skops`` trust ``focalboost.estimator.FocalClassifier``,
-    ``focalboost.losses.FocalLoss``, and for LightGBM ``collections.OrderedDict``,
-    ``lightgbm.basic.Booster``, ``lightgbm.sklearn.LGBMClassifier``; for XGBoost
+    ``focalboost.losses.FocalLoss`` or the class of another ``loss_``, and for LightGBM
+    ``collections.OrderedDict``, ``lightgbm.basic.Booster``, ``lightgbm.sklearn.LGBMClassifier``; for
+    XGBoost
     ``xgboost.core.Booster``, ``xgboost.sklearn.XGBClassifier``; for CatBoost
     ``catboost.core.CatBoostClassifier``, ``focalboost.catboost.MeanLoss``,
     ``focalboost.catboost._Objective``, ``focalboost.estimator.LogLoss``.
@@ -238,6 +239,10 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
+        # XGBoost stores a start score for each class from 3.1 on.
+        is_xgboost = type(self.estimator).__module__.partition(".")[0] == "xgboost"
+        takes_classes = not is_xgboost or import_module("focalboost.xgboost")._TAKES_VECTORS
+        tags.classifier_tags.multi_class = takes_classes
         tags.input_tags.allow_nan = True
         tags.input_tags.sparse = True
         return tags

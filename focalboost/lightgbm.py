@@ -272,7 +272,8 @@ def train(
     schedule: Any = loss if _contract.is_schedule(loss) else None
     if schedule:
         begin = 0 if init_model is None else _as_booster(init_model).current_iteration()
-        loss, loss_at_start = schedule.at(begin + num_boost_round - 1), schedule.at(0)
+        loss = schedule.at_round(begin + num_boost_round - 1)
+        loss_at_start = schedule.at_round(0)
     else:
         loss_at_start = loss
     _contract.check_loss(loss)

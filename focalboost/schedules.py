@@ -91,9 +91,9 @@ class ScheduledLoss:
     asked for, the same in every round, so that rounds can be compared.
 
     The scores of a model are sums of steps toward the optima of several losses. What they stand for
-    is nearest to the loss that was trained with last: ``loss.at(n - 1)`` of a model of n rounds has
-    `FocalLoss.inverse_link`. How near depends on how many rounds the last gammas had: let a
-    schedule end some rounds before the training.
+    is nearest to the loss that was trained with last: ``loss.at_round(n - 1)`` of a model of n
+    rounds has `FocalLoss.inverse_link`. How near depends on how many rounds the last gammas had:
+    let a schedule end some rounds before the training.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ class ScheduledLoss:
     >>> loss = ScheduledLoss(FocalLoss(alpha=0.25), LinearGamma(5.0, 1.0, n_rounds=10))
     >>> booster = focalboost.lightgbm.train(
     ...     {"verbose": -1}, lightgbm.Dataset(X, y), num_boost_round=20, loss=loss)
-    >>> last = loss.at(booster.current_iteration() - 1)
+    >>> last = loss.at_round(booster.current_iteration() - 1)
     >>> last
     FocalLoss(gamma=1.0, alpha=0.25, max_step=4.0)
     >>> proba = last.inverse_link(booster.predict(X, raw_score=True))
@@ -140,7 +140,7 @@ class ScheduledLoss:
         if not callable(self.gamma):
             raise TypeError(f"gamma must be a function of the round, got {self.gamma!r}.")
 
-    def at(self, i: int) -> Any:
+    def at_round(self, i: int) -> Any:
         """Return the loss of round i, counted from 0.
 
         Parameters
@@ -155,7 +155,7 @@ class ScheduledLoss:
         Examples
         --------
         >>> from focalboost import ExponentialGamma, FocalLoss, ScheduledLoss
-        >>> ScheduledLoss(FocalLoss(), ExponentialGamma(4.0, 1.0, n_rounds=3)).at(1)
+        >>> ScheduledLoss(FocalLoss(), ExponentialGamma(4.0, 1.0, n_rounds=3)).at_round(1)
         FocalLoss(gamma=2.0, alpha=None, max_step=4.0)
         """
         return replace(self.loss, gamma=self.gamma(i))

@@ -248,7 +248,8 @@ def train(
     scheduled = None
     if schedule:
         begin = 0 if xgb_model is None else _as_booster(xgb_model).num_boosted_rounds()
-        loss, loss_at_start = schedule.at(begin + num_boost_round - 1), schedule.at(0)
+        loss = schedule.at_round(begin + num_boost_round - 1)
+        loss_at_start = schedule.at_round(0)
         scheduled = _contract.ScheduledObjective(schedule, objective)
     else:
         loss_at_start = loss
@@ -313,8 +314,8 @@ def _refused(k: int) -> dict[tuple[str, ...], tuple[tuple[Any, ...], str]]:
         return _REFUSED
     if not _TAKES_VECTORS:
         raise ValueError(
-            f"loss must be binary with XGBoost {xgb.__version__}, got one of {k} classes: a start "
-            "score for each class needs XGBoost 3.1 or newer."
+            "Only binary classification is supported. The type of the target is multiclass, and a "
+            f"start score for each class needs XGBoost 3.1 or newer, got {xgb.__version__}."
         )
     return _REFUSED | {
         ("objective",): (("multi:softprob", None), "the loss is the objective."),

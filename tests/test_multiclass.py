@@ -520,7 +520,7 @@ def test_refused():
 
 def test_old_xgboost(monkeypatch):
     monkeypatch.setattr("focalboost.xgboost._TAKES_VECTORS", False)
-    with pytest.raises(ValueError, match=r"loss must be binary .* needs XGBoost 3\.1 or newer"):
+    with pytest.raises(ValueError, match=r"Only binary .* needs XGBoost 3\.1 or newer"):
         xgboost_train(SoftmaxFocalLoss(K), None, 1)
 
 

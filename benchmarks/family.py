@@ -1,0 +1,143 @@
+"""The other losses of the package beside focal loss and log loss, and several classes.
+
+    python benchmarks/family.py binary --data DIR
+    python benchmarks/family.py multiclass --data DIR
+
+binary: LightGBM with 15 leaves and a learning rate of .05, stopped early on the log loss of the
+posterior on a quarter of the training rows; five folds of each set. multiclass: shuttle with its
+seven classes, of which the rarest has ten rows; 200 trees at .05, a fifth of the rows held out, and
+the time beside the booster's own loss. DIR holds the data sets as <name>.csv.gz.
+"""
+
+import argparse
+import time
+import warnings
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+from catboost import CatBoostClassifier
+from curvature import REAL, load
+from lightgbm import LGBMClassifier
+from sklearn.base import clone
+from sklearn.metrics import average_precision_score, log_loss
+from sklearn.model_selection import StratifiedKFold, train_test_split
+from xgboost import XGBClassifier
+
+from focalboost import (
+    AsymmetricLoss,
+    CalibratedFocalLoss,
+    EffectiveNumber,
+    FocalClassifier,
+    FocalLoss,
+    FocalStarLoss,
+    ModulatedLoss,
+    SoftmaxFocalLoss,
+)
+
+BINARY = {
+    "log loss, LightGBM's own": {"loss": FocalLoss(0.0, max_step=None)},
+    "log loss with the bound": {"loss": FocalLoss(0.0)},
+    "focal, gamma 2": {"loss": FocalLoss(2.0)},
+    "focal, gamma 2, calibrated coordinates": {"loss": CalibratedFocalLoss(2.0)},
+    "focal, gamma 5": {"loss": FocalLoss(5.0)},
+    "focal, gamma 5, calibrated coordinates": {"loss": CalibratedFocalLoss(5.0)},
+    "focal, gamma 2, balanced": {"loss": FocalLoss(2.0), "alpha": "balanced"},
+    "focal, gamma 2, effective number": {"loss": FocalLoss(2.0), "alpha": EffectiveNumber(0.999)},
+    "asymmetric, 1 and 4": {"loss": AsymmetricLoss(1.0, 4.0)},
+    "asymmetric, 1 and 4, margin .05": {"loss": AsymmetricLoss(1.0, 4.0, 0.05)},
+    "factor cos(p)": {"loss": ModulatedLoss("cos")},
+    "factor exp(-p)": {"loss": ModulatedLoss("exp")},
+    "factor exp(-p^2)": {"loss": ModulatedLoss("exp_square")},
+    "FL*, gamma 2, beta 1": {"loss": FocalStarLoss(2.0, 1.0)},
+}
+
+
+def one_set(name, arm, folder):
+    warnings.simplefilter("ignore")
+    X, y = load(name, folder)
+    booster = LGBMClassifier(
+        n_estimators=1000, learning_rate=0.05, num_leaves=15, n_jobs=1, verbose=-1
+    )
+    scores = []
+    for train, test in StratifiedKFold(5, shuffle=True, random_state=0).split(X, y):
+        fit, valid = train_test_split(train, test_size=0.25, stratify=y[train], random_state=0)
+        model = FocalClassifier(booster, **BINARY[arm])
+        model.fit(X[fit], y[fit], X_val=X[valid], y_val=y[valid])
+        proba = np.clip(model.predict_proba(X[test])[:, 1], 1e-15, 1 - 1e-15)
+        scores.append((average_precision_score(y[test], proba), log_loss(y[test], proba)))
+    return {
+        "loss": arm,
+        "set": name,
+        **dict(zip(("AP", "log loss"), np.mean(scores, axis=0), strict=True)),
+    }
+
+
+def binary(folder):
+    rows = joblib.Parallel(n_jobs=joblib.cpu_count())(
+        joblib.delayed(one_set)(name, arm, folder) for name in REAL for arm in BINARY
+    )
+    table = pd.DataFrame(rows).pivot(index="loss", columns="set", values=["AP", "log loss"])
+    means = {value: table[value].mean(axis=1) for value in ("AP", "log loss")}
+    text = table["AP"].round(3).astype(str) + ", " + table["log loss"].round(4).astype(str)
+    text["mean"] = means["AP"].round(3).astype(str) + ", " + means["log loss"].round(4).astype(str)
+    print(text.loc[[*BINARY]].to_markdown())
+
+
+def multiclass(folder):
+    warnings.simplefilter("ignore")
+    table = pd.read_csv(folder / "shuttle7.csv.gz")
+    X, y = table.drop(columns="target").to_numpy(dtype=float), table["target"].to_numpy()
+    X, X_test, y, y_test = train_test_split(X, y, test_size=0.2, stratify=y, random_state=0)
+    k = len(np.unique(y))
+    common = {"n_estimators": 200, "learning_rate": 0.05}
+    boosters = {
+        "LightGBM": LGBMClassifier(**common, n_jobs=2, verbose=-1),
+        "LightGBM, min_sum_hessian_in_leaf 1": LGBMClassifier(
+            **common, n_jobs=2, verbose=-1, min_child_weight=1.0
+        ),
+        "XGBoost": XGBClassifier(**common, n_jobs=2),
+        "CatBoost": CatBoostClassifier(
+            **common, thread_count=2, verbose=0, allow_writing_files=False
+        ),
+    }
+    losses = {
+        "its own": None,
+        "gamma 0, no bound": SoftmaxFocalLoss(k, 0.0, max_step=None),
+        "gamma 0": SoftmaxFocalLoss(k, 0.0),
+        "gamma 1": SoftmaxFocalLoss(k, 1.0),
+        "gamma 2": SoftmaxFocalLoss(k, 2.0),
+    }
+    print("| booster | loss | macro AP | log loss | log loss of the softmax | largest score | s |")
+    print("|---|---|---|---|---|---|---|")
+    for booster, estimator in boosters.items():
+        for name, loss in losses.items():
+            model = clone(estimator) if loss is None else FocalClassifier(estimator, loss=loss)
+            start = time.perf_counter()
+            model.fit(X, y)
+            seconds = time.perf_counter() - start
+            proba, plain, largest = model.predict_proba(X_test), "", ""
+            if loss is not None:
+                plain = f"{log_loss(y_test, model.estimator_.predict_proba(X_test)):.6f}"
+                largest = f"{np.abs(model.raw_prediction(X_test)).max():.3g}"
+            one_hot = y_test[:, np.newaxis] == np.arange(k)
+            ap = average_precision_score(one_hot, proba, average="macro")
+            loss_ = log_loss(y_test, np.clip(proba, 1e-15, 1))
+            print(
+                f"| {booster} | {name} | {ap:.3f} | {loss_:.6f} | {plain} | {largest} "
+                f"| {seconds:.1f} |",
+                flush=True,
+            )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("which", choices=["binary", "multiclass"])
+    parser.add_argument("--data", type=Path, required=True)
+    options = parser.parse_args()
+    {"binary": binary, "multiclass": multiclass}[options.which](options.data)
+
+
+if __name__ == "__main__":
+    main()
