@@ -615,7 +615,7 @@ def fill_by_blocks(
     """Write a formula's results, times the weights, in blocks of rows that fit a core's cache."""
 
     def fill(start: int) -> None:
-        rows = slice(start, start + block)
+        rows = slice(start, start + _BLOCK)
         # Beyond the range of exp and of the products the limits are reached.
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             parts = formula(
@@ -626,8 +626,7 @@ def fill_by_blocks(
                     part = part * w[rows].reshape(-1, *(1,) * (part.ndim - 1))
                 whole[rows] = part
 
-    block = max(_BLOCK * len(z) // max(z.size, 1), 1)
-    starts = range(0, len(z), block)
+    starts = range(0, len(z), _BLOCK)
     if n_threads == 1 or len(starts) < _BLOCKS_FOR_THREADS:
         for start in starts:
             fill(start)

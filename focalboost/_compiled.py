@@ -166,7 +166,7 @@ def softmax_gradient_matrix() -> Callable[..., tuple[Any, Any]] | None:
         _softmax.logsumexp_of_others,
         _softmax.log_share,
         _softmax.log_posterior,
-        _softmax.gradient_hessian,
+        _softmax.gradient_hessian_given,
         _softmax.expectation,
         _softmax.expected_diagonal,
         _softmax.gradient_curvature,

@@ -94,7 +94,10 @@ def loss(a: Any, gamma: float, y: Any, z: Any) -> tuple[Any]:
 
 
 def gradient_hessian(a: Any, gamma: float, y: Any, z: Any) -> tuple[Any, Any]:
-    others = logsumexp_of_others(z)
+    return gradient_hessian_given(logsumexp_of_others(z), a, gamma, y, z)
+
+
+def gradient_hessian_given(others: Any, a: Any, gamma: float, y: Any, z: Any) -> tuple[Any, Any]:
     margin, other, weight = others[0], others[0], 0.0 * others[0]
     for c in range(len(z)):
         margin = pick(y == c, z[c] - others[c], margin)
@@ -148,8 +151,9 @@ def gradient_curvature(
     a: Any, log_a: Any, gamma: float, max_step: float, y: Any, z: Any
 ) -> tuple[Any, Any]:
     """Return the gradient and the diagonal of the expected Hessian, bounded."""
-    gradient, _ = gradient_hessian(a, gamma, y, z)
-    curvature = expected_diagonal(*expectation(log_a, gamma, z - logsumexp_of_others(z)))
+    others = logsumexp_of_others(z)
+    gradient, _ = gradient_hessian_given(others, a, gamma, y, z)
+    curvature = expected_diagonal(*expectation(log_a, gamma, z - others))
     for c in range(len(z)):
         curvature[c] = np.maximum(curvature[c], np.abs(gradient[c]) / max_step)
     return gradient, curvature

@@ -192,9 +192,8 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Fitted models pickle. For ``skops`` trust ``focalboost.estimator.FocalClassifier``,
     ``focalboost.losses.FocalLoss`` or the class of another ``loss_``, and for LightGBM
-    ``collections.OrderedDict``, ``lightgbm.basic.Booster``, ``lightgbm.sklearn.LGBMClassifier``; for
-    XGBoost
-    ``xgboost.core.Booster``, ``xgboost.sklearn.XGBClassifier``; for CatBoost
+    ``collections.OrderedDict``, ``lightgbm.basic.Booster``, ``lightgbm.sklearn.LGBMClassifier``;
+    for XGBoost ``xgboost.core.Booster``, ``xgboost.sklearn.XGBClassifier``; for CatBoost
     ``catboost.core.CatBoostClassifier``, ``focalboost.catboost.MeanLoss``,
     ``focalboost.catboost._Objective``, ``focalboost.estimator.LogLoss``.
 

@@ -64,6 +64,9 @@ class FocalLoss(MarginLoss):
         Without it (None) a leaf of rare, badly wrong rows steps so far that training diverges, with
         plain log loss too: None is for parity with a booster's own log loss at gamma = 0. It keeps
         only the bound of 8.5e37 at which the curvature would vanish in single precision.
+    n_threads : int, default=1
+        Threads for arrays of 65,536 rows or more. The results do not depend on it, and neither does
+        equality.
 
     Notes
     -----
