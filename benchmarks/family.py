@@ -5,8 +5,9 @@
 
 binary: LightGBM with 15 leaves and a learning rate of .05, stopped early on the log loss of the
 posterior on a quarter of the training rows; five folds of each set. multiclass: shuttle with its
-seven classes, of which the rarest has ten rows; 200 trees at .05, mean of three splits with a fifth
-of the rows held out, and the time beside the booster's own loss. DIR holds the data sets as <name>.csv.gz.
+seven classes, of which the rarest has ten rows; 200 trees at .05, the mean of three splits with a
+fifth of the rows held out, and the time beside the booster's own loss. DIR holds the data sets as
+<name>.csv.gz.
 """
 
 import argparse
