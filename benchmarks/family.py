@@ -6,8 +6,8 @@
 binary: LightGBM with 15 leaves and a learning rate of .05, stopped early on the log loss of the
 posterior on a quarter of the training rows; five folds of each set. multiclass: shuttle with its
 seven classes, of which the rarest has ten rows; 200 trees at .05, the mean of three splits with a
-fifth of the rows held out, and the time beside the booster's own loss. DIR holds the data sets as
-<name>.csv.gz.
+fifth of the rows held out (CatBoost on 5,000 rows), and the time beside the booster's own loss. DIR
+holds the data sets as <name>.csv.gz.
 """
 
 import argparse
@@ -118,10 +118,10 @@ def multiclass(folder):
     print("|---|---|---|---|---|---|---|")
     for booster, estimator in boosters.items():
         for name, loss in losses.items():
-            if booster == "CatBoost" and name.startswith("gamma 0"):
-                continue  # its callback takes minutes
             rows = []
             for train, test in splits.split(X, y):
+                if booster == "CatBoost":
+                    train = train[:5_000]  # its callback takes minutes
                 model = clone(estimator) if loss is None else FocalClassifier(estimator, loss=loss)
                 start = time.perf_counter()
                 model.fit(X[train], y[train])

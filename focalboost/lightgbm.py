@@ -192,7 +192,7 @@ def seal(booster: lgb.Booster, init_score: npt.ArrayLike) -> lgb.Booster:
     """
     starts = np.atleast_1d(np.asarray(init_score, dtype=np.float64))
     if not np.all(np.isfinite(starts)):
-        raise ValueError(f"init_score must be finite, got {starts}.")
+        raise ValueError(f"init_score must be finite, got {starts[~np.isfinite(starts)][0]}.")
     if starts.shape != (booster.num_model_per_iteration(),):
         raise ValueError(
             f"init_score must be one score for each of {booster.num_model_per_iteration()} raw "

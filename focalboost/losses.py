@@ -280,10 +280,10 @@ class ModulatedLoss(MarginLoss):
     >>> import numpy as np
     >>> from focalboost import ModulatedLoss
     >>> ModulatedLoss("exp").loss([1, 0], [0.0, 0.0]).round(6)
-    array([0.42041, 0.42041])
+    array([0.420415, 0.420415])
     >>> linear = (lambda p: 1 - p / 2, lambda p: -0.5 + 0 * p, lambda p: 0 * p)
     >>> ModulatedLoss(linear).inverse_link([-2.0, 0.0, 2.0]).round(6)
-    array([0.071654, 0.5     , 0.928346])
+    array([0.072405, 0.5     , 0.927595])
     """
 
     factor: str | tuple[Callable[[Any], Any], Callable[[Any], Any], Callable[[Any], Any]] = "cos"
@@ -429,9 +429,9 @@ class CalibratedFocalLoss(BinaryLoss):
     >>> from focalboost import CalibratedFocalLoss, FocalLoss
     >>> focal, calibrated = FocalLoss(2.0), CalibratedFocalLoss(2.0)
     >>> calibrated.loss([1, 1], focal.log_odds([0.5, -3.0])).round(6)
-    array([0.067561, 2.767218])
+    array([0.067573, 2.76628 ])
     >>> focal.loss([1, 1], [0.5, -3.0]).round(6)
-    array([0.067561, 2.767218])
+    array([0.067573, 2.76628 ])
     >>> calibrated.inverse_link(0.0)
     array(0.5)
     """

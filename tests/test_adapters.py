@@ -741,7 +741,7 @@ def test_catboost_native_is_not_the_same(labels, loss, method, message):
 
 
 def test_catboost_says_that_numba_is_missing(monkeypatch):
-    monkeypatch.setattr("focalboost._formulas.compiled_gradient_curvature", lambda: None)
+    monkeypatch.setattr("focalboost._compiled.gradient_curvature", lambda: None)
     rows, labels, _ = make_data(30_000)
     params = {"iterations": 1, "verbose": 0, "allow_writing_files": False}
     with pytest.warns(UserWarning, match="numba is not installed"):
