@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import reference
 from numpy.testing import assert_allclose, assert_array_equal
-from registry import GRID, SCORES, loss_id
+from registry import GRID, LOSSES, SCORES, loss_id
 from scipy.special import expit
 from sklearn._loss import HalfBinomialLoss
 
@@ -493,24 +493,34 @@ BROKEN = {
 OF_FOCAL_LOSS = {gamma_0_is_log_loss, is_cross_entropy_turned_down, compiled_path_is_the_same}
 
 
-@pytest.fixture(params=["numpy", "compiled"])
+@pytest.fixture
 def path(request, monkeypatch):
     """Send every size of array through one of the two evaluations."""
     if request.param == "compiled":
         pytest.importorskip("numba")
     start = 0 if request.param == "compiled" else np.inf
     monkeypatch.setattr("focalboost._binary._COMPILED_FROM", start)
-    return request.param
 
 
-@pytest.mark.parametrize("holds", BROKEN, ids=lambda holds: holds.__name__)
-def test_property(holds, loss, path):
-    if path == "compiled" and not isinstance(loss, FocalLoss):
-        pytest.skip("has no compiled loop")
-    if holds in OF_FOCAL_LOSS and not isinstance(loss, FocalLoss):
-        pytest.skip("says something of focal loss alone")
-    if holds is is_symmetric and isinstance(loss, AsymmetricLoss):
-        pytest.skip("is asymmetric")
+def cases():
+    """Return every property of every loss, on each of its paths."""
+    found = []
+    for loss in LOSSES:
+        is_focal = isinstance(loss, FocalLoss)
+        not_said = set() if is_focal else {*OF_FOCAL_LOSS}
+        if isinstance(loss, AsymmetricLoss):
+            not_said.add(is_symmetric)
+        for path in ("numpy", "compiled") if is_focal else ("numpy",):
+            for holds in BROKEN:
+                name = f"{holds.__name__}-{loss_id(loss)}-{path}"
+                if holds not in not_said:
+                    found.append(pytest.param(holds, loss, path, id=name))
+    return found
+
+
+@pytest.mark.usefixtures("path")
+@pytest.mark.parametrize(("holds", "loss", "path"), cases(), indirect=["path"])
+def test_property(holds, loss):
     holds(loss)
 
 
