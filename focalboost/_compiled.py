@@ -121,6 +121,8 @@ def _options() -> dict[str, Any] | None:
 def _compile(function: Callable[..., Any], options: dict[str, Any]) -> Any:
     from numba import njit
 
+    # numba's cache goes by the date of the function's own file. An installation dates every file
+    # anew; who edits a formula in place empties __pycache__.
     try:
         return njit(cache=True, nogil=True, **options)(function)
     except RuntimeError:  # no folder to write the cache to
