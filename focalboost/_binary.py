@@ -62,6 +62,15 @@ def weighted_mean(values: Array, sample_weight: npt.ArrayLike | None) -> float:
     return float(np.sum(counted)) / total
 
 
+def check_parameters(loss: Any, **rules: tuple[str, Callable[[float], bool]]) -> None:
+    """Check a loss's parameters that are numbers, and keep them as floats."""
+    check_whole("n_threads", loss.n_threads, 1)
+    for name, (rule, holds) in {**rules, "max_step": ("None or > 0", lambda v: v > 0)}.items():
+        value = getattr(loss, name)
+        if not (value is None and rule.startswith("None")):
+            object.__setattr__(loss, name, check_real(name, value, rule, holds))
+
+
 class BinaryLoss(ABC):
     """A loss of binary labels on raw scores, by the losses of both labels at a raw score."""
 
@@ -82,16 +91,7 @@ class BinaryLoss(ABC):
         """Return the logarithm of the ratio of both slopes, in double precision."""
 
     def _check(self, **rules: tuple[str, Callable[[float], bool]]) -> None:
-        """Check the parameters that are numbers, and keep them as floats."""
-        check_whole("n_threads", self.n_threads, 1)
-        rules |= {
-            "alpha": ("None or in (0, 1)", lambda v: 0 < v < 1),
-            "max_step": ("None or > 0", lambda v: v > 0),
-        }
-        for name, (rule, holds) in rules.items():
-            value = getattr(self, name)
-            if not (value is None and rule.startswith("None")):
-                object.__setattr__(self, name, check_real(name, value, rule, holds))
+        check_parameters(self, **rules, alpha=("None or in (0, 1)", lambda v: 0 < v < 1))
 
     def __call__(
         self,
@@ -300,7 +300,7 @@ class BinaryLoss(ABC):
     ) -> tuple[Array, Array]:
         """Return `gradient` and `curvature`, which share most of their work.
 
-        From 200,000 rows on they come from a compiled loop where numba is installed.
+        Those of `FocalLoss` come from a compiled loop from 200,000 rows on, where numba is there.
 
         Parameters
         ----------
@@ -367,13 +367,14 @@ class BinaryLoss(ABC):
     def log_odds(self, raw_prediction: npt.ArrayLike) -> Array:
         r"""Return the log-odds of the positive class that a raw score stands for.
 
-        The probability at which the raw score is optimal, :math:`\eta = g_0 / (g_0 - g_1)` with the
-        gradients :math:`g_y` of the two labels, has
+        Those of the probability at which the raw score is optimal, :math:`\eta = g_0 / (g_0 - g_1)`
+        with the gradients :math:`g_y` of the two labels. They increase with the raw score. For
+        `FocalLoss`
 
         .. math:: \operatorname{logit} \eta = \gamma z + \log(p - \gamma q \log q)
                   - \log(q - \gamma p \log p) - \operatorname{logit} \alpha
 
-        without the last term if alpha is None. It increases with the raw score.
+        without the last term if alpha is None.
 
         Parameters
         ----------
@@ -558,7 +559,9 @@ class BinaryLoss(ABC):
         return (1.0 - y) * slope0 - y * slope1, y * bend1 + (1.0 - y) * bend0
 
     def _gradient_curvature_formula(self, y: Array, z: Array) -> tuple[Array, Array]:
-        return _formulas.bounded_expectation(self._largest_step(), y, *self._slopes_and_bends(z))
+        return _formulas.bounded_expectation(
+            largest_step(self.max_step), y, *self._slopes_and_bends(z)
+        )
 
     def _compiled_formula(self) -> Callable[..., tuple[Array, Array]] | None:
         return None
@@ -576,9 +579,6 @@ class BinaryLoss(ABC):
 
     def _class_weights(self) -> tuple[float, float]:
         return (1.0, 1.0) if self.alpha is None else (self.alpha, 1.0 - self.alpha)
-
-    def _largest_step(self) -> float:
-        return largest_step(self.max_step)
 
     def _pointwise(
         self,

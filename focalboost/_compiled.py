@@ -153,8 +153,7 @@ def gradient_curvature() -> Callable[..., tuple[Any, Any]] | None:
 @cache
 def softmax_gradient_matrix() -> Callable[..., tuple[Any, Any]] | None:
     """Return `_softmax.gradient_matrix` of one row, or None where numba is missing."""
-    options = _options()
-    if options is None:
+    if _options() is None:
         return None
     from numba.extending import register_jitable
 
@@ -167,11 +166,9 @@ def softmax_gradient_matrix() -> Callable[..., tuple[Any, Any]] | None:
         _softmax.from_the_largest,
         _softmax.logsumexp_of_others,
         _softmax.log_share,
-        _softmax.log_posterior,
         _softmax.gradient_hessian_given,
         _softmax.expectation,
-        _softmax.expected_diagonal,
-        _softmax.gradient_curvature,
+        _softmax.bounded_diagonal,
     ):
         register_jitable(**options)(formula)
     compiled: Callable[..., tuple[Any, Any]] = _compile(_softmax.gradient_matrix, options)

@@ -69,10 +69,10 @@ def log_share(log_a: float, gamma: float, p: Any, q: Any, L: Any, S: Any) -> Any
     return np.minimum(np.maximum(log, -LARGEST / 4), LARGEST / 4)
 
 
-def log_posterior(log_a: Any, gamma: float, margins: Any) -> tuple[Any, Any]:
-    """Return the logarithm of the posterior, and of N = 1 / sum of p / (a * phi).
+def log_posterior(log_a: Any, gamma: float, margins: Any) -> Any:
+    """Return the logarithm of the posterior.
 
-    The expected gradient is 0 where the posterior is N * p / (a * phi).
+    The expected gradient is 0 where it is N * p / (a * phi), with the N that makes the sum 1.
     """
     logs = np.empty_like(margins)
     total = -np.inf + 0.0 * margins[0]
@@ -80,7 +80,7 @@ def log_posterior(log_a: Any, gamma: float, margins: Any) -> tuple[Any, Any]:
         p, q, L, S = parts(margins[c])
         logs[c] = log_share(log_a[c], gamma, p, q, L, S)
         total = log_add(total, logs[c])
-    return logs - total, -total
+    return logs - total
 
 
 def loss(a: Any, gamma: float, y: Any, z: Any) -> tuple[Any]:
@@ -132,7 +132,8 @@ def expectation(log_a: Any, gamma: float, margins: Any) -> tuple[Any, Any, Any, 
     return p, q, k, np.exp(-total)
 
 
-def expected_diagonal(p: Any, q: Any, k: Any, n: Any) -> Any:
+def bounded_diagonal(gradient: Any, max_step: float, p: Any, q: Any, k: Any, n: Any) -> Any:
+    """Return the diagonal of the expected Hessian, or the bound on a row's step."""
     n_classes = len(p)
     # Sums over the classes before and after: subtracting from a whole sum would cancel.
     before, after = np.empty_like(p), np.empty_like(p)
@@ -143,7 +144,8 @@ def expected_diagonal(p: Any, q: Any, k: Any, n: Any) -> Any:
         before[c] = before[i] + p[i] * (k[i] - 1.0) / q[i]
         after[j - 1] = after[j] + p[j] * (k[j] - 1.0) / q[j]
     for c in range(n_classes):
-        before[c] = n * p[c] * (q[c] * (1.0 + k[c]) + p[c] * (before[c] + after[c]))
+        expected = n * p[c] * (q[c] * (1.0 + k[c]) + p[c] * (before[c] + after[c]))
+        before[c] = np.maximum(expected, np.abs(gradient[c]) / max_step)
     return before
 
 
@@ -153,10 +155,8 @@ def gradient_curvature(
     """Return the gradient and the diagonal of the expected Hessian, bounded."""
     others = logsumexp_of_others(z)
     gradient, _ = gradient_hessian_given(others, a, gamma, y, z)
-    curvature = expected_diagonal(*expectation(log_a, gamma, z - others))
-    for c in range(len(z)):
-        curvature[c] = np.maximum(curvature[c], np.abs(gradient[c]) / max_step)
-    return gradient, curvature
+    p, q, k, n = expectation(log_a, gamma, z - others)
+    return gradient, bounded_diagonal(gradient, max_step, p, q, k, n)
 
 
 def gradient_matrix(
@@ -164,8 +164,10 @@ def gradient_matrix(
 ) -> tuple[Any, Any]:
     """Return the gradient and the whole expected Hessian of one row, its diagonal bounded."""
     z = from_the_largest(z)
-    gradient, curvature = gradient_curvature(a, log_a, gamma, max_step, y, z)
-    p, q, k, n = expectation(log_a, gamma, z - logsumexp_of_others(z))
+    others = logsumexp_of_others(z)
+    gradient, _ = gradient_hessian_given(others, a, gamma, y, z)
+    p, q, k, n = expectation(log_a, gamma, z - others)
+    curvature = bounded_diagonal(gradient, max_step, p, q, k, n)
     n_classes = len(z)
     matrix = np.empty((n_classes, n_classes))
     for i in range(n_classes):

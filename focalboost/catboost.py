@@ -106,8 +106,7 @@ class MeanLoss:
         return False
 
     def evaluate(self, approxes: Any, target: Any, weight: Any) -> tuple[float, float]:
-        scores = np.asarray(approxes)
-        raw_prediction = scores[0] if len(scores) == 1 else scores.T
+        raw_prediction = approxes[0] if len(approxes) == 1 else np.transpose(approxes)
         y, z, w = _contract.check_rows(self.loss, target, weight, raw_prediction=raw_prediction)
         total = float(len(y) if w is None else np.sum(w))
         return (float(self.loss(y, z, w)) * total if total else 0.0), total
@@ -128,7 +127,7 @@ def objective(loss: Loss) -> _Objective:
     Pools, and add it to the fitted model by ``model.set_scale_and_bias(1, init_score)``.
 
     With several classes CatBoost calls once a row, from one thread at a time, and wants the whole
-    Hessian: a loss needs ``gradient_matrix`` for it, and training takes some ninety times as long
+    Hessian: a loss needs ``gradient_matrix`` for it, and training takes some forty times as long
     as with CatBoost's own loss (see the benchmarks). Two classes go faster as a binary loss.
 
     CatBoost calls for derivatives of a binary loss in batches of up to 1,000 rows. With numba

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing, assert_all_finite
@@ -389,10 +388,9 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ndarray of shape (n_samples, K)
             In the order of ``classes_``.
         """
-        values = self.decision_function(X)
-        if values.ndim == 2:
-            return np.asarray(np.exp(values))
-        return np.column_stack([expit(-values), expit(values)])
+        raw = self.raw_prediction(X)
+        proba: Array = self.loss_.predict_proba(raw)
+        return proba
 
     def predict(self, X: Any) -> Array:
         """Return the most probable class.

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import logit
 
 from focalboost import _compiled, _formulas
-from focalboost._binary import Array, BinaryLoss, MarginLoss, Parts
+from focalboost._binary import Array, BinaryLoss, MarginLoss, Parts, largest_step
 
 __all__ = [
     "AsymmetricLoss",
@@ -130,7 +130,7 @@ class FocalLoss(MarginLoss):
         compiled = _compiled.gradient_curvature() if is_own else None
         if compiled is None:
             return None
-        return partial(compiled, *self._class_weights(), self.gamma, self._largest_step())
+        return partial(compiled, *self._class_weights(), self.gamma, largest_step(self.max_step))
 
 
 @dataclass(frozen=True)

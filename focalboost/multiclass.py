@@ -12,7 +12,14 @@ import numpy.typing as npt
 from scipy.optimize import elementwise
 
 from focalboost import _compiled, _formulas, _softmax
-from focalboost._binary import Array, fill_by_blocks, largest_step, result_dtype, weighted_mean
+from focalboost._binary import (
+    Array,
+    check_parameters,
+    fill_by_blocks,
+    largest_step,
+    result_dtype,
+    weighted_mean,
+)
 from focalboost._checks import (
     as_numbers,
     as_rows,
@@ -98,27 +105,19 @@ class SoftmaxFocalLoss:
     is_multiclass: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        checked: dict[str, Any] = {
-            "n_classes": check_whole("n_classes", self.n_classes, 2),
-            "gamma": check_real("gamma", self.gamma, ">= 0", lambda v: v >= 0),
-            "n_threads": check_whole("n_threads", self.n_threads, 1),
-        }
+        object.__setattr__(self, "n_classes", check_whole("n_classes", self.n_classes, 2))
+        check_parameters(self, gamma=(">= 0", lambda v: v >= 0))
         if self.alpha is not None:
             weights = [*np.atleast_1d(np.asarray(self.alpha, dtype=object))]
             if len(weights) != self.n_classes:
                 raise ValueError(
                     f"alpha must have {self.n_classes} weights, one a class, got {self.alpha!r}."
                 )
-            checked["alpha"] = tuple(
+            alpha = tuple(
                 check_real(f"alpha[{c}]", weight, "> 0", lambda v: v > 0)
                 for c, weight in enumerate(weights)
             )
-        if self.max_step is not None:
-            checked["max_step"] = check_real(
-                "max_step", self.max_step, "None or > 0", lambda v: v > 0
-            )
-        for name, value in checked.items():
-            object.__setattr__(self, name, value)
+            object.__setattr__(self, "alpha", alpha)
 
     def __call__(
         self,
@@ -380,7 +379,7 @@ class SoftmaxFocalLoss:
         with np.errstate(over="ignore", under="ignore"):
             by_class = _softmax.from_the_largest(np.ascontiguousarray(z.T, dtype=np.float64))
             margins = by_class - _softmax.logsumexp_of_others(by_class)
-            logs, _ = _softmax.log_posterior(np.log(self._weights()), self.gamma, margins)
+            logs = _softmax.log_posterior(np.log(self._weights()), self.gamma, margins)
             return np.asarray(logs.T, dtype=result_dtype(z))
 
     def predict_proba(self, raw_prediction: npt.ArrayLike) -> Array:

@@ -451,7 +451,7 @@ def test_trained_model(train, own, atol, loss):
 
 
 @pytest.mark.parametrize(("train", "own", "atol"), BOOSTERS)
-def test_start_score_is_inside(train, own, atol, monkeypatch):
+def test_start_score_is_inside(train, own, atol):
     loss = SoftmaxFocalLoss(K)
     many = train(loss, W, 10)[1]
     start = loss.init_score(Y, W)
