@@ -41,6 +41,15 @@ class WithoutNumba(FocalLoss):
         return None
 
 
+class Textbook:
+    """The textbook's derivatives as CatBoost calls for them."""
+
+    no_jit = True
+
+    def calc_ders_range(self, approxes: Any, targets: Any, weights: Any) -> Any:
+        return -np.column_stack(textbook(targets, approxes))
+
+
 def others() -> dict[str, Callable[[Any, Any], Any]]:
     """Return what else computes focal loss, as ``f(raw_prediction, data)``."""
     found = {
@@ -117,6 +126,9 @@ def catboost_runs(X: Any, y: Any, rounds: int, threads: int) -> dict[str, Callab
         "gamma 0": ours(LOG_LOSS),
         "gamma 2": ours(FOCAL),
         "gamma 2, numpy": ours(WithoutNumba(2.0, 0.25)),
+        "textbook": lambda: catboost.train(
+            pool, {**params, "loss_function": Textbook(), "eval_metric": "Logloss"}
+        ),
         "own Focal, Gradient": lambda: catboost.train(
             pool, {**by_gradient, "loss_function": OWN_FOCAL}
         ),
