@@ -100,7 +100,8 @@ def _codes(name: Any, column: Any, categories: list[Any]) -> Any:
     import pandas as pd
 
     values = column.astype(object)
-    codes = pd.Index(categories, dtype=object).get_indexer(values)
+    # An Index of objects on both sides: pandas 2 warns where it finds a kind of its own for values.
+    codes = pd.Index(categories, dtype=object).get_indexer(pd.Index(values, dtype=object))
     present = values.notna().to_numpy()
     if present.any() and not np.any(codes[present] >= 0):
         kinds = [pd.api.types.infer_dtype(v, skipna=True) for v in (categories, values[present])]

@@ -119,13 +119,20 @@ def is_symmetric(loss):
     rounding = 64 if isinstance(loss, CalibratedFocalLoss) else 4
     tolerance = {"rtol": rounding * EPS, "atol": TINY}
     assert_allclose(loss.loss(LABELS, TWICE), mirrored.loss(1 - LABELS, -TWICE), **tolerance)
-    for sign, ours, theirs in zip(
-        (-1, 1, 1),
-        (*loss.gradient_hessian(LABELS, TWICE), loss.curvature(LABELS, TWICE)),
-        (*mirrored.gradient_hessian(1 - LABELS, -TWICE), mirrored.curvature(1 - LABELS, -TWICE)),
-        strict=True,
-    ):
-        assert_allclose(ours, sign * theirs, **tolerance)
+    gradient, hessian = loss.gradient_hessian(LABELS, TWICE)
+    mirrored_gradient, mirrored_hessian = mirrored.gradient_hessian(1 - LABELS, -TWICE)
+    assert_allclose(gradient, -mirrored_gradient, **tolerance)
+    if isinstance(loss, CalibratedFocalLoss):
+        # the difference of terms of the gradient's size; how they round, depends on the processor
+        error = np.abs(hessian - mirrored_hessian)
+        assert np.all(error <= tolerance["rtol"] * np.abs(gradient) + TINY)
+    else:
+        assert_allclose(hessian, mirrored_hessian, **tolerance)
+    curvature, mirrored_curvature = (
+        loss.curvature(LABELS, TWICE),
+        mirrored.curvature(1 - LABELS, -TWICE),
+    )
+    assert_allclose(curvature, mirrored_curvature, **tolerance)
 
 
 def methods_agree(loss):

@@ -13,7 +13,7 @@ import pytest
 import reference
 import xgboost
 from numpy.testing import assert_allclose, assert_array_equal
-from registry import SOFTMAX_LOSSES, loss_id
+from registry import SOFTMAX_LOSSES, loss_id, release
 from scipy.special import softmax
 from sklearn._loss import HalfMultinomialLoss
 
@@ -341,7 +341,7 @@ def test_bad_input(make, message):
 # The adapters.
 
 K = 3
-TAKES_VECTORS = tuple(map(int, xgboost.__version__.split(".")[:2])) >= (3, 1)
+TAKES_VECTORS = release(xgboost) >= (3, 1)
 QUIET_CATBOOST = {
     "verbose": 0, "thread_count": 1, "allow_writing_files": False, "random_seed": 0,
     "bootstrap_type": "No", "random_strength": 0, "learning_rate": 0.1, "depth": 3,

@@ -4,6 +4,7 @@ import ast
 import inspect
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -137,3 +138,25 @@ def test_import_loads_no_booster(module, may_load):
     assert "focalboost" in loaded
     unwanted = {*BOOSTERS, "numba", "pandas", "matplotlib", "sklearn"}
     assert not loaded & unwanted.difference(may_load)
+
+
+def function_of(module, call):
+    names = {"__name__": module, "call": call}
+    exec("def function(*args): call(*args)", names)
+    return names["function"]
+
+
+# conftest.py sees to it.
+@pytest.mark.parametrize("category", [FutureWarning, DeprecationWarning, UserWarning])
+@pytest.mark.parametrize("level", [1, 2, 3])
+def test_warnings_that_the_package_gives_or_provokes_are_errors(category, level):
+    library = function_of("library.core", warnings.warn)
+    ours = function_of("focalboost.losses", warnings.warn)
+    provoking = function_of("focalboost.losses", library)
+    for warns in (ours, provoking):
+        with pytest.raises(category, match="to come"):
+            warns("to come", category, level)
+    if category is not UserWarning:
+        library("to come", category, level)
+        # one library's call of another, at our request
+        function_of("focalboost.losses", function_of("other", library))("to come", category, 1)
