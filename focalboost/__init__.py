@@ -2,61 +2,58 @@
 
 `FocalLoss` is the mathematics; ``focalboost.lightgbm``, ``focalboost.xgboost`` and
 ``focalboost.catboost`` plug it into each booster, and are imported by name. `FocalClassifier` is a
-scikit-learn classifier around any of them, and the displays show a loss, where the loss of a data
-set lies, and the posterior.
+scikit-learn classifier around any of them. `check_objective` examines a loss of your own, and the
+displays show a loss, where the loss of a data set lies, and the probabilities.
 """
 
 from importlib import import_module
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from focalboost.losses import (
-    AsymmetricLoss,
-    CalibratedFocalLoss,
-    FocalLoss,
-    FocalStarLoss,
-    ModulatedLoss,
-)
-from focalboost.multiclass import SoftmaxFocalLoss
-from focalboost.schedules import ExponentialGamma, LinearGamma, ScheduledLoss
+from focalboost import losses
+from focalboost.losses import *  # noqa: F403
 
 if TYPE_CHECKING:
-    from focalboost.displays import CumulativeLossDisplay, FocalLossDisplay, PosteriorDisplay
-    from focalboost.doctor import ObjectiveReport, check_objective
     from focalboost.estimator import EffectiveNumber, FocalClassifier
+    from focalboost.inspection import (
+        CumulativeLossDisplay,
+        FocalLossDisplay,
+        ObjectiveReport,
+        PosteriorDisplay,
+        check_objective,
+    )
 
 __all__ = [
-    "AsymmetricLoss",
-    "CalibratedFocalLoss",
     "CumulativeLossDisplay",
     "EffectiveNumber",
-    "ExponentialGamma",
     "FocalClassifier",
-    "FocalLoss",
     "FocalLossDisplay",
-    "FocalStarLoss",
-    "LinearGamma",
-    "ModulatedLoss",
     "ObjectiveReport",
     "PosteriorDisplay",
-    "ScheduledLoss",
-    "SoftmaxFocalLoss",
     "check_objective",
 ]
+__all__ += losses.__all__
 
-# What is imported when it is asked for, and from where.
+__version__ = version("focalboost")
+
+# What is imported when it is asked for, and from where: scikit-learn takes a second to import,
+# which the adapters need not wait for.
 _LATER = {
-    "CumulativeLossDisplay": "displays",
+    "CumulativeLossDisplay": "inspection",
     "EffectiveNumber": "estimator",
     "FocalClassifier": "estimator",
-    "FocalLossDisplay": "displays",
-    "ObjectiveReport": "doctor",
-    "PosteriorDisplay": "displays",
-    "check_objective": "doctor",
+    "FocalLossDisplay": "inspection",
+    "ObjectiveReport": "inspection",
+    "PosteriorDisplay": "inspection",
+    "check_objective": "inspection",
 }
 
 
 def __getattr__(name: str) -> Any:
-    # scikit-learn takes a second to import, which the native adapters need not wait for.
     if name in _LATER:
         return getattr(import_module(f"focalboost.{_LATER[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

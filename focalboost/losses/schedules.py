@@ -4,17 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
-from focalboost._checks import check_real, check_whole
-from focalboost.losses import CalibratedFocalLoss, FocalLoss, FocalStarLoss
-from focalboost.multiclass import SoftmaxFocalLoss
+from focalboost.losses._checks import check_real, check_whole
+from focalboost.losses.base import Loss
 
 __all__ = ["ExponentialGamma", "LinearGamma", "ScheduledLoss"]
 
 
+class _Gamma:
+    """A gamma that goes from one value in round 0 to another in the last of n rounds."""
+
+    start: float
+    stop: float
+    n_rounds: int
+
+    def check(self, rule: str, holds: Callable[[float], bool]) -> None:
+        for name in ("start", "stop"):
+            object.__setattr__(self, name, check_real(name, getattr(self, name), rule, holds))
+        check_whole("n_rounds", self.n_rounds, 1)
+
+    def share(self, i: int) -> float:
+        return min(i / max(self.n_rounds - 1, 1), 1.0)
+
+
 @dataclass(frozen=True)
-class LinearGamma:
+class LinearGamma(_Gamma):
     """A gamma that goes in equal steps from one value to another, and stays there.
 
     Parameters
@@ -39,26 +53,17 @@ class LinearGamma:
     n_rounds: int
 
     def __post_init__(self) -> None:
-        _check(self, ">= 0", lambda v: v >= 0)
+        self.check(">= 0", lambda v: v >= 0)
 
     def __call__(self, i: int) -> float:
         """Return gamma in round i, counted from 0."""
-        share = min(i / max(self.n_rounds - 1, 1), 1.0)
+        share = self.share(i)
         return (1.0 - share) * self.start + share * self.stop
 
 
 @dataclass(frozen=True)
-class ExponentialGamma:
-    """A gamma that changes by the same factor each round, from one value to another.
-
-    Parameters
-    ----------
-    start : float
-        gamma of the first round, > 0.
-    stop : float
-        gamma of the last of ``n_rounds``, and of all after it, > 0.
-    n_rounds : int
-        Number of rounds, >= 1.
+class ExponentialGamma(_Gamma):
+    """A gamma that changes by the same factor each round; else as `LinearGamma`, with values > 0.
 
     Examples
     --------
@@ -73,11 +78,11 @@ class ExponentialGamma:
     n_rounds: int
 
     def __post_init__(self) -> None:
-        _check(self, "> 0", lambda v: v > 0)
+        self.check("> 0", lambda v: v > 0)
 
     def __call__(self, i: int) -> float:
         """Return gamma in round i, counted from 0."""
-        share = min(i / max(self.n_rounds - 1, 1), 1.0)
+        share = self.share(i)
         return float(self.start ** (1.0 - share) * self.stop**share)
 
 
@@ -91,21 +96,22 @@ class ScheduledLoss:
     asked for, the same in every round, so that rounds can be compared.
 
     The scores of a model are sums of steps toward the optima of several losses. What they stand for
-    is nearest to the loss that was trained with last: ``loss.at_round(n - 1)`` of a model of n
+    is nearest to the loss that was trained with last: ``loss.at(n - 1)`` of a model of n
     rounds has `FocalLoss.inverse_link`. How near depends on how many rounds the last gammas had:
     let a schedule end some rounds before the training.
 
     Parameters
     ----------
-    loss : FocalLoss, SoftmaxFocalLoss, CalibratedFocalLoss or FocalStarLoss
-        The loss, whose own gamma does not count.
+    loss : Loss
+        A loss with one number as its gamma, which does not count: `FocalLoss`, `SoftmaxFocalLoss`,
+        `CalibratedFocalLoss`, `FocalStarLoss` or `PolyLoss`.
     gamma : callable
         ``gamma(i)`` is the gamma of round i, counted from 0: `LinearGamma`, `ExponentialGamma` or a
         function of yours. It must give the same every time.
 
     Notes
     -----
-    A gamma that starts high looks at the worst rows first, an idea of M. Forrester (2019); for
+    A gamma that starts high looks at the worst samples first, an idea of M. Forrester (2019); for
     networks see FLSD [1]_. CatBoost and ``cv`` do not tell a Python objective the round and take no
     schedule.
 
@@ -117,52 +123,31 @@ class ScheduledLoss:
 
     Examples
     --------
-    >>> import lightgbm, numpy as np
-    >>> import focalboost.lightgbm
     >>> from focalboost import FocalLoss, LinearGamma, ScheduledLoss
-    >>> X, y = np.arange(100.0)[:, np.newaxis], np.arange(100) >= 90
     >>> loss = ScheduledLoss(FocalLoss(alpha=0.25), LinearGamma(5.0, 1.0, n_rounds=10))
-    >>> booster = focalboost.lightgbm.train(
-    ...     {"verbose": -1}, lightgbm.Dataset(X, y), num_boost_round=20, loss=loss)
-    >>> last = loss.at_round(booster.current_iteration() - 1)
-    >>> last
-    FocalLoss(gamma=1.0, alpha=0.25, max_step=4.0)
-    >>> proba = last.inverse_link(booster.predict(X, raw_score=True))
+    >>> loss.at(0)
+    FocalLoss(gamma=5.0, alpha=0.25)
+    >>> loss.at(19)  # what the scores of a model of 20 rounds stand for
+    FocalLoss(gamma=1.0, alpha=0.25)
     """
 
-    loss: Any
+    loss: Loss
     gamma: Callable[[int], float]
 
     def __post_init__(self) -> None:
-        kinds = (FocalLoss, SoftmaxFocalLoss, CalibratedFocalLoss, FocalStarLoss)
-        if not isinstance(self.loss, kinds):
+        gamma = getattr(self.loss, "gamma", None)
+        if not (isinstance(self.loss, Loss) and isinstance(gamma, float)):
             raise TypeError(f"loss must be a loss with one gamma, got {self.loss!r}.")
         if not callable(self.gamma):
             raise TypeError(f"gamma must be a function of the round, got {self.gamma!r}.")
 
-    def at_round(self, i: int) -> Any:
+    def at(self, i: int) -> Loss:
         """Return the loss of round i, counted from 0.
-
-        Parameters
-        ----------
-        i : int
-            The round.
-
-        Returns
-        -------
-        loss
 
         Examples
         --------
         >>> from focalboost import ExponentialGamma, FocalLoss, ScheduledLoss
-        >>> ScheduledLoss(FocalLoss(), ExponentialGamma(4.0, 1.0, n_rounds=3)).at_round(1)
-        FocalLoss(gamma=2.0, alpha=None, max_step=4.0)
+        >>> ScheduledLoss(FocalLoss(), ExponentialGamma(4.0, 1.0, n_rounds=3)).at(1)
+        FocalLoss(gamma=2.0, alpha=None)
         """
-        return replace(self.loss, gamma=self.gamma(i))
-
-
-def _check(schedule: Any, rule: str, holds: Callable[[float], bool]) -> None:
-    for name in ("start", "stop"):
-        value = check_real(name, getattr(schedule, name), rule, holds)
-        object.__setattr__(schedule, name, value)
-    check_whole("n_rounds", schedule.n_rounds, 1)
+        return replace(self.loss, gamma=self.gamma(i))  # type: ignore[type-var]

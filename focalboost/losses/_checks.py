@@ -5,20 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from numbers import Integral, Real
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from focalboost.losses._types import Foreign
 
-def as_numbers(name: str, values: npt.ArrayLike) -> npt.NDArray[Any]:
+
+def as_numbers(name: str, values: npt.ArrayLike) -> npt.NDArray[Foreign]:
     array = np.asarray(values)
     if array.dtype.kind not in "biuf":
         raise ValueError(f"{name} must be numeric, got dtype {array.dtype}.")
     return array
 
 
-def as_rows(name: str, values: npt.ArrayLike) -> npt.NDArray[Any]:
+def as_rows(name: str, values: npt.ArrayLike) -> npt.NDArray[Foreign]:
     """Return an array of no or one dimension; a column of shape (n, 1) is taken as (n,)."""
     array = as_numbers(name, values)
     if array.ndim == 2 and array.shape[1] == 1:
@@ -30,7 +31,7 @@ def as_rows(name: str, values: npt.ArrayLike) -> npt.NDArray[Any]:
 
 def broadcast(
     name: str, values: npt.ArrayLike, shape: tuple[int, ...], like: str = "raw_prediction"
-) -> npt.NDArray[Any]:
+) -> npt.NDArray[Foreign]:
     """Return rows of the shape of another array, from as many values or from one."""
     array = as_rows(name, values)
     if array.ndim and array.shape != shape:
@@ -38,14 +39,14 @@ def broadcast(
     return np.broadcast_to(array, shape)
 
 
-def check_probabilities(name: str, values: npt.NDArray[Any]) -> None:
+def check_probabilities(name: str, values: npt.NDArray[Foreign]) -> None:
     # Two reductions and no temporary; a NaN fails both comparisons.
     if values.size and not (values.min() >= 0 and values.max() <= 1):
         wrong = values[~((values >= 0) & (values <= 1))]
         raise ValueError(f"{name} must lie in [0, 1], got {wrong.flat[0]}.")
 
 
-def check_labels(name: str, values: npt.NDArray[Any], n_classes: int) -> None:
+def check_labels(name: str, values: npt.NDArray[Foreign], n_classes: int) -> None:
     # No temporary where all is well but for one; a NaN fails each comparison.
     if values.size and not (values.min() >= 0 and values.max() < n_classes):
         is_wrong = ~((values >= 0) & (values < n_classes))
@@ -58,10 +59,18 @@ def check_labels(name: str, values: npt.NDArray[Any], n_classes: int) -> None:
         )
 
 
-def check_weights(sample_weight: npt.NDArray[Any]) -> None:
+def check_weights(sample_weight: npt.NDArray[Foreign]) -> None:
     if sample_weight.size and not (sample_weight.min() >= 0 and sample_weight.max() < np.inf):
         wrong = sample_weight[~((sample_weight >= 0) & (sample_weight < np.inf))]
         raise ValueError(f"sample_weight must be finite and >= 0, got {wrong.flat[0]}.")
+
+
+def in_range(sample_weight: npt.NDArray[Foreign]) -> npt.NDArray[Foreign]:
+    """Return weights times a power of 2, which is exact, of which many can be summed."""
+    weights = np.asarray(sample_weight, dtype=np.float64)
+    largest = float(np.max(weights, initial=0.0))
+    # up to here the sum of 2**300 weights is finite
+    return weights if largest < 2.0**700 else np.ldexp(weights, -int(np.frexp(largest)[1]))
 
 
 def check_real(name: str, value: object, rule: str, holds: Callable[[float], bool]) -> float:

@@ -1,31 +1,31 @@
-"""Binary losses of one row: the formulas, once, for numpy's arrays and for numba's loop.
+"""Focal loss of one sample: the formulas, once, for numpy's arrays and for numba's loop.
 
 p is the probability that the raw score z stands for before the loss bends it, ``sigmoid(z)``, and
-q = 1 - p. A row with label y is y of a positive row, of weight a1, and 1 - y of a negative one, of
-weight a0; a negative row is a positive one at the margin -z, with p and q changed over.
+q = 1 - p. A sample with label y is y of a positive sample, of weight a1, and 1 - y of a negative
+one, of weight a0; a negative sample is a positive one at the margin -z, with p and q changed over.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+
+from focalboost.losses._types import Pair, Parts, Values
 
 LARGEST = float(np.finfo(np.float64).max)
 SMALLEST = 5e-324
 
 
-def exp(x: Any) -> Any:
+def exp(x: Values) -> Values:
     """Return ``np.exp(x)``, for x <= 0; the compiled loop has a polynomial in its place."""
     return np.exp(x)
 
 
-def log1p(x: Any) -> Any:
+def log1p(x: Values) -> Values:
     """Return ``np.log1p(x)``, for x in [0, 1]; the compiled loop has a polynomial in its place."""
     return np.log1p(x)
 
 
-def parts(z: Any) -> tuple[Any, Any, Any, Any]:
+def parts(z: Values) -> Parts:
     """Return p, q, L = -log p and S = -log q, without cancellation.
 
     Textbook: ``q = 1 - p``, ``L = -log(p)``. That loses q to rounding at |z| = 20 and needs a clip
@@ -42,7 +42,7 @@ def parts(z: Any) -> tuple[Any, Any, Any, Any]:
     return p, q, np.minimum(tail - low, LARGEST), np.minimum(tail + high, LARGEST)
 
 
-def power(q: Any, gamma: float, S: Any) -> Any:
+def power(q: Values, gamma: float, S: Values) -> Values:
     """Return ``q**gamma`` from S = -log q; the usual exponents need no exp."""
     if gamma == 2.0:
         return q * q
@@ -53,25 +53,30 @@ def power(q: Any, gamma: float, S: Any) -> Any:
     return exp(-gamma * S)
 
 
-def slope_and_bend(gamma: float, p: Any, q: Any, L: Any, S: Any) -> tuple[Any, Any]:
-    """Return minus the first derivative of a positive row, which is >= 0, and the second.
+def slope_and_bend(gamma: float, p: Values, q: Values, L: Values, S: Values) -> Pair:
+    """Return minus the first derivative of a positive sample, which is >= 0, and the second.
 
     ::
 
         slope = q**gamma * (gamma*p*L + q)
         bend  = q**gamma * p * (gamma**2*p*L + (2*gamma + 1)*q - gamma*q*L)
+    """
+    return slope_and_bend_given(power(q, gamma, S), gamma, p, q, L)
+
+
+def slope_and_bend_given(factor: Values, gamma: Values, p: Values, q: Values, L: Values) -> Pair:
+    """Return `slope_and_bend`, given ``q**gamma``.
 
     The factors are grouped so that none overflows, also where gamma**2 would.
     """
-    factor = power(q, gamma, S)
     u, pq = gamma * p, p * q
     slope = factor * (u * L + q)
     return slope, (factor * u) * (u * L) + factor * (pq + gamma * (pq * (2.0 - L)))
 
 
 def bounded_expectation(
-    max_step: float, y: Any, slope1: Any, bend1: Any, slope0: Any, bend0: Any
-) -> tuple[Any, Any]:
+    max_step: float, y: Values, slope1: Values, bend1: Values, slope0: Values, bend0: Values
+) -> Pair:
     """Return the gradient and the expected Hessian, bounded for each label.
 
     The posterior of the positive label is ``slope0 / (slope0 + slope1)``, so that the expected
@@ -86,8 +91,8 @@ def bounded_expectation(
 
 
 def gradient_curvature(
-    a1: float, a0: float, gamma: float, max_step: float, y: Any, z: Any
-) -> tuple[Any, Any]:
+    a1: float, a0: float, gamma: float, max_step: float, y: Values, z: Values
+) -> Pair:
     """Return the gradient and the curvature of focal loss, of which numba compiles the loop."""
     p, q, L, S = parts(z)
     slope1, bend1 = slope_and_bend(gamma, p, q, L, S)
@@ -95,34 +100,20 @@ def gradient_curvature(
     return bounded_expectation(max_step, y, a1 * slope1, a1 * bend1, a0 * slope0, a0 * bend0)
 
 
-def log_tilt(gamma: float, p: Any, q: Any, L: Any, S: Any) -> Any:
-    """Return the logarithm of slope / q, which is ``log1p(gamma*p*L/q) - gamma*S``.
+def ratio(L: Values, q: Values) -> Values:
+    """Return L / q, which goes to 1 where q vanishes: below 1e-300, where digits are lost, it is 1.
 
-    L / q goes to 1 where q vanishes: below 1e-300, where digits are lost, it is 1.
+    L may be -log p, or another number that goes as q does.
     """
-    ratio = np.maximum(L, 1e-300) / np.maximum(q, 1e-300)
-    return np.log1p(gamma * (p * ratio)) - gamma * S
+    return np.maximum(L, 1e-300) / np.maximum(q, 1e-300)
 
 
-def slope_and_bend_beyond_margin(
-    gamma: float, p: Any, q: Any, left: Any, log_right: Any
-) -> tuple[Any, Any]:
-    """Return the derivatives of ``left**gamma * -log(1 - left)``, left = max(q - margin, 0).
-
-    With V that value as a function of left, ``slope = p*q*V'`` and
-    ``bend = p*q*((p - q)*V' + p*q*V'')``.
-    """
-    right, is_left = 1.0 - left, left > 0
-    power_below = left ** (gamma - 1.0)
-    # -log(1 - left) / left, which is 1 at 0
-    ratio = np.divide(-log_right, left, out=np.ones_like(left), where=is_left)
-    first = power_below * left * (gamma * ratio + 1.0 / right)
-    second = power_below * (gamma * (gamma - 1.0) * ratio + 2.0 * gamma / right + left / right**2)
-    pq = p * q
-    return pq * first, np.where(is_left, pq * ((p - q) * first + pq * second), 0.0)
+def log_tilt(gamma: Values, p: Values, q: Values, L: Values, S: Values) -> Values:
+    """Return the logarithm of slope / q, which is ``log1p(gamma*p*L/q) - gamma*S``."""
+    return np.log1p(gamma * (p * ratio(L, q))) - gamma * S
 
 
-def relative_derivatives(gamma: float, p: Any, q: Any, L: Any) -> tuple[Any, Any]:
+def relative_derivatives(gamma: float, p: Values, q: Values, L: Values) -> Pair:
     """Return focal loss's second and third derivative in the margin, divided by its slope.
 
     With ``A = gamma*p*L + q``, so that slope is q**gamma * A, and A', A'' its derivatives::

@@ -1,0 +1,124 @@
+"""How many classes a loss has.
+
+All that differs between two classes, with one raw score a sample, and K classes with a raw score
+each, is asked of one of two values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit, log_expit
+
+from focalboost.losses._checks import as_numbers, as_rows, check_labels, check_probabilities
+from focalboost.losses._types import Array, Values
+
+# The share of a class without a sample in the init score, as in LightGBM.
+_ABSENT = 1e-15
+
+
+@dataclass(frozen=True)
+class TwoClasses:
+    """A positive and a negative class, with one raw score; a label may lie between them."""
+
+    n_classes = 2
+    n_scores = 1
+
+    def as_scores(self, name: str, values: npt.ArrayLike) -> Array:
+        """Return an array of raw scores or of probabilities in the shape that the loss has."""
+        return as_rows(name, values)
+
+    def check_labels(self, name: str, labels: Array) -> None:
+        """Raise a ValueError for a label that is not one of the classes."""
+        check_probabilities(name, labels)
+
+    def shape(self, n_samples: int) -> tuple[int, ...]:
+        """Return the shape of the raw scores of n samples."""
+        return (n_samples,)
+
+    def repeat(self, init_score: Values, n_samples: int) -> Array:
+        """Return an init score once for each sample."""
+        return np.full(n_samples, init_score, dtype=np.float64)
+
+    def proba(self, log_odds: Array) -> Array:
+        """Return the probabilities of all classes, of shape (n, n_classes)."""
+        return np.stack([expit(-log_odds), expit(log_odds)], axis=-1)
+
+    def codes(self, log_odds: Array) -> Array:
+        """Return the position of the most probable class."""
+        return (log_odds > 0).astype(np.intp)
+
+    def label_sums(self, labels: Array, weights: Array) -> float:
+        """Return the weight of the positive class, or with K classes of each."""
+        return float(np.sum(labels * weights.astype(np.float64, copy=False)))
+
+    def shares(self, label_sum: Values, weight_sum: float) -> Array:
+        """Return the shares of the classes, as `link` of a kernel takes them."""
+        if not 0 < label_sum < weight_sum:
+            raise ValueError(
+                "y_true must hold both classes with positive weight for a finite init score: "
+                f"0 < label_sum < weight_sum, got {label_sum} and {weight_sum}."
+            )
+        return np.asarray(label_sum / weight_sum)
+
+    def log_loss(self, labels: Array, log_odds: Array) -> Array:
+        """Return minus the logarithm of the probability of each sample's label."""
+        losses = -labels * log_expit(log_odds) - (1.0 - labels) * log_expit(-log_odds)
+        return np.asarray(losses)
+
+
+@dataclass(frozen=True)
+class SeveralClasses:
+    """K classes with a raw score each; labels are whole numbers from 0 on."""
+
+    n_classes: int
+
+    @property
+    def n_scores(self) -> int:
+        return self.n_classes
+
+    def as_scores(self, name: str, values: npt.ArrayLike) -> Array:
+        array = as_numbers(name, values)
+        if array.ndim != 2 or array.shape[1] != self.n_classes:
+            raise ValueError(f"{name} must have shape (n, {self.n_classes}), got {array.shape}.")
+        return array
+
+    def check_labels(self, name: str, labels: Array) -> None:
+        check_labels(name, labels, self.n_classes)
+
+    def shape(self, n_samples: int) -> tuple[int, ...]:
+        return (n_samples, self.n_classes)
+
+    def repeat(self, init_score: Values, n_samples: int) -> Array:
+        return np.tile(np.asarray(init_score, dtype=np.float64), (n_samples, 1))
+
+    def proba(self, log_odds: Array) -> Array:
+        return np.asarray(expit(log_odds))
+
+    def codes(self, log_odds: Array) -> Array:
+        return np.asarray(log_odds.argmax(axis=1))
+
+    def label_sums(self, labels: Array, weights: Array) -> Array:
+        weights = np.broadcast_to(weights, labels.shape)
+        return np.bincount(labels.astype(np.intp), weights, minlength=self.n_classes)
+
+    def shares(self, label_sum: Values, weight_sum: float) -> Array:
+        if not weight_sum > 0:
+            raise ValueError("y_true must hold at least one sample of positive weight, got none.")
+        shares = np.maximum(np.asarray(label_sum) / weight_sum, _ABSENT)
+        return np.asarray(shares[np.newaxis] / shares.sum())
+
+    def log_loss(self, labels: Array, log_odds: Array) -> Array:
+        return np.asarray(-log_expit(log_odds[np.arange(len(labels)), labels.astype(np.intp)]))
+
+
+Classes: TypeAlias = TwoClasses | SeveralClasses
+TWO_CLASSES = TwoClasses()
+
+
+def of_scores(n_scores: int) -> Classes:
+    """Return the classes of a loss with this many raw scores a sample."""
+    return TWO_CLASSES if n_scores < 2 else SeveralClasses(n_scores)

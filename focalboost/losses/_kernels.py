@@ -1,0 +1,324 @@
+"""Kernels: the mathematics of a loss on checked arrays in double precision, and nothing else.
+
+A loss has a kernel, and all its methods follow from it, the compiled ones too.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from scipy.optimize import elementwise
+from scipy.special import logit
+
+from focalboost.losses import _compiled, _formulas, _softmax
+from focalboost.losses._blocks import by_blocks, weighted_mean
+from focalboost.losses._classes import TWO_CLASSES, Classes, SeveralClasses
+from focalboost.losses._types import Array, Pair, Values
+
+# The largest step whose inverse is still a normal number in single precision, in which LightGBM and
+# XGBoost keep the curvature: the bound that stays when max_step is None.
+_LARGEST_STEP = 1.0 / float(np.finfo(np.float32).tiny)
+
+# From this many samples on, numba's loop repays within a training run what its import costs.
+_COMPILED_FROM = 200_000
+
+Derivatives = Callable[[Array, Array], tuple[Array, Array]]
+
+
+def largest_step(max_step: float | None) -> float:
+    return _LARGEST_STEP if max_step is None else min(max_step, _LARGEST_STEP)
+
+
+class Kernel(ABC):
+    """The mathematics of a loss."""
+
+    classes: Classes
+
+    @abstractmethod
+    def loss(self, y: Array, z: Array) -> Array:
+        """Return the loss of each sample."""
+
+    @abstractmethod
+    def gradient_hessian(self, y: Array, z: Array) -> tuple[Array, Array]:
+        """Return the first and the second derivative in each raw score."""
+
+    @abstractmethod
+    def gradient_curvature(self, y: Array, z: Array, max_step: float | None) -> tuple[Array, Array]:
+        """Return the gradient and the expected Hessian, bounded."""
+
+    @abstractmethod
+    def log_odds(self, z: Array) -> Array:
+        """Return the log-odds of the probabilities at which the raw scores are optimal."""
+
+    @abstractmethod
+    def link(self, proba: Array) -> Array:
+        """Return the raw scores at which the probabilities are these."""
+
+    def gradient_matrix(self, max_step: float | None) -> Callable[[int, Array], Values]:
+        """Return a function of one sample's label and scores, with several classes."""
+        raise NotImplementedError
+
+    def compiled(self, max_step: float | None) -> Derivatives | None:
+        """Return `gradient_curvature` compiled, or None."""
+        return None
+
+    def has_compiled(self) -> bool:
+        """Return whether numba would make it faster."""
+        return False
+
+    def init_score_from_sums(self, label_sum: Values, weight_sum: float) -> Values:
+        score = self.link(self.classes.shares(label_sum, weight_sum))
+        return float(score) if score.ndim == 0 else score[0]
+
+    def mean(self, y: Array, z: Array, w: Array | None) -> float:
+        # The mean of single precision scores is taken in double precision.
+        z = z.astype(np.float64, copy=False)
+        (values,) = by_blocks(lambda y, z: (self.loss(y, z),), [y.shape], y, z, None)
+        return weighted_mean(values, w)
+
+    def weighted_derivatives(
+        self, y: Array, z: Array, w: Array | None, max_step: float | None, n_threads: int
+    ) -> tuple[Array, Array]:
+        """Return `gradient_curvature` times the weights, by the fastest way there is."""
+        compiled = self.compiled(max_step) if len(z) >= _COMPILED_FROM else None
+        formula = compiled or partial(self.gradient_curvature, max_step=max_step)
+        gradient, curvature = by_blocks(formula, [z.shape, z.shape], y, z, w, n_threads)
+        return gradient, curvature
+
+
+class BinaryKernel(Kernel):
+    """A loss of two classes, by the losses of both labels at a raw score."""
+
+    classes = TWO_CLASSES
+
+    @abstractmethod
+    def values(self, z: Array) -> tuple[Array, Array]:
+        """Return the loss of a positive and of a negative sample, class weights included."""
+
+    @abstractmethod
+    def slopes_and_bends(self, z: Array) -> tuple[Array, Array, Array, Array]:
+        """Return minus the first derivative in the margin, and the second, of both labels."""
+
+    def loss(self, y: Array, z: Array) -> Array:
+        if_positive, if_negative = self.values(z)
+        # A share of 0 stays 0 also where the other label's loss is infinite.
+        share1 = np.where(y > 0, y * if_positive, 0.0)
+        return np.asarray(share1 + np.where(y < 1, (1 - y) * if_negative, 0.0))
+
+    def gradient_hessian(self, y: Array, z: Array) -> tuple[Array, Array]:
+        slope1, bend1, slope0, bend0 = self.slopes_and_bends(z)
+        return (1.0 - y) * slope0 - y * slope1, y * bend1 + (1.0 - y) * bend0
+
+    def gradient_curvature(self, y: Array, z: Array, max_step: float | None) -> tuple[Array, Array]:
+        step = largest_step(max_step)
+        return _formulas.bounded_expectation(step, y, *self.slopes_and_bends(z))
+
+    def link(self, proba: Array) -> Array:
+        target = np.asarray(logit(proba))
+        root = np.array(target)
+        inside = np.isfinite(target)
+        if np.any(inside):
+            root[inside] = self.score_at(target[inside])
+        return root
+
+    def score_at(self, log_odds: Array) -> Array:
+        """Return the raw scores of finite log-odds, or an infinite one where none has them."""
+
+        def excess(z: Array, target: Array) -> Array:
+            return np.clip(self.log_odds(z), -_formulas.LARGEST, _formulas.LARGEST) - target
+
+        with np.errstate(all="ignore"):
+            bracket = elementwise.bracket_root(excess, -1.0, 1.0, args=(log_odds,))
+            root = elementwise.find_root(excess, bracket.bracket, args=(log_odds,)).x
+        return np.where(bracket.success, root, np.copysign(np.inf, log_odds))
+
+
+class Margin(NamedTuple):
+    """What `MarginLoss.value` and the other formulas of a margin are given.
+
+    Arrays of one shape: the margin ``m``, which is the raw score of a positive sample and minus
+    that of a negative one; ``p``, the sigmoid of the margin, and ``q = 1 - p``; ``neg_log_p`` and
+    ``neg_log_q``, minus their logarithms. None is lost to rounding, whatever the margin.
+    """
+
+    m: Values
+    p: Values
+    q: Values
+    neg_log_p: Values
+    neg_log_q: Values
+
+
+class Formula(Protocol):
+    """The loss of one label, of weight 1, as a function of its margin."""
+
+    def value(self, margin: Margin, positive: bool) -> Values: ...
+
+    def slope_and_bend(self, margin: Margin, positive: bool) -> Pair: ...
+
+    def log_tilt(self, margin: Margin, positive: bool) -> Values: ...
+
+
+@dataclass(frozen=True)
+class MarginKernel(BinaryKernel):
+    """The kernel of a formula, with the weight of the positive class."""
+
+    formula: Formula
+    alpha: float | None
+
+    @property
+    def weights(self) -> tuple[float, float]:
+        return (1.0, 1.0) if self.alpha is None else (self.alpha, 1.0 - self.alpha)
+
+    def values(self, z: Array) -> tuple[Array, Array]:
+        p, q, L, S = _formulas.parts(z)
+        # The formulas keep -log p at the largest number, which at an infinite score is a limit.
+        positive = Margin(z, p, q, np.where(z == -np.inf, np.inf, L), S)
+        negative = Margin(-z, q, p, np.where(z == np.inf, np.inf, S), L)
+        a1, a0 = self.weights
+        return a1 * self.formula.value(positive, True), a0 * self.formula.value(negative, False)
+
+    def slopes_and_bends(self, z: Array) -> tuple[Array, Array, Array, Array]:
+        p, q, L, S = _formulas.parts(z)
+        slope1, bend1 = self.formula.slope_and_bend(Margin(z, p, q, L, S), True)
+        slope0, bend0 = self.formula.slope_and_bend(Margin(-z, q, p, S, L), False)
+        if self.alpha is None:
+            return slope1, bend1, slope0, bend0
+        a1, a0 = self.weights
+        return a1 * slope1, a1 * bend1, a0 * slope0, a0 * bend0
+
+    def log_odds(self, z: Array) -> Array:
+        # The slopes' ratio is p / q * tilt0 / tilt1, whose first factor is exp(z).
+        p, q, L, S = _formulas.parts(z)
+        tilt0 = self.formula.log_tilt(Margin(-z, q, p, S, L), False)
+        tilt1 = self.formula.log_tilt(Margin(z, p, q, L, S), True)
+        odds = z + (tilt0 - tilt1)
+        return np.asarray(odds if self.alpha is None else odds - logit(self.alpha))
+
+
+@dataclass(frozen=True)
+class FocalFormula:
+    """Focal loss of a margin."""
+
+    gamma: float
+
+    def value(self, margin: Margin, positive: bool) -> Values:
+        return _formulas.power(margin.q, self.gamma, margin.neg_log_q) * margin.neg_log_p
+
+    def slope_and_bend(self, margin: Margin, positive: bool) -> Pair:
+        return _formulas.slope_and_bend(self.gamma, *margin[1:])
+
+    def log_tilt(self, margin: Margin, positive: bool) -> Values:
+        return _formulas.log_tilt(self.gamma, *margin[1:])
+
+
+@dataclass(frozen=True)
+class FocalKernel(MarginKernel):
+    """Focal loss, which has a compiled loop."""
+
+    formula: FocalFormula
+
+    def compiled(self, max_step: float | None) -> Derivatives | None:
+        # A subclass may have formulas of its own, which the loop does not know.
+        if not self.has_compiled():
+            return None
+        loop = _compiled.gradient_curvature()
+        step = largest_step(max_step)
+        return loop and partial(loop, *self.weights, self.formula.gamma, step)
+
+    def has_compiled(self) -> bool:
+        return type(self) is FocalKernel and type(self.formula) is FocalFormula
+
+
+@dataclass(frozen=True)
+class SoftmaxKernel(Kernel):
+    """Focal loss of K classes, with an exponent and a weight for each."""
+
+    gamma: tuple[float, ...]
+    alpha: tuple[float, ...]
+
+    @property
+    def classes(self) -> SeveralClasses:  # type: ignore[override]
+        return SeveralClasses(len(self.gamma))
+
+    def loss(self, y: Array, z: Array) -> Array:
+        values = _softmax.loss(self.alpha, self.gamma, y, _by_class(z))
+        of_label = z[np.arange(len(y)), y.astype(np.intp)]
+        is_lost = (of_label - z.max(axis=1)) == -np.inf
+        return np.where(is_lost, np.inf, values)
+
+    def gradient_hessian(self, y: Array, z: Array) -> tuple[Array, Array]:
+        gradient, hessian = _softmax.gradient_hessian(self.alpha, self.gamma, y, _by_class(z))
+        return gradient.T, hessian.T
+
+    def gradient_curvature(self, y: Array, z: Array, max_step: float | None) -> tuple[Array, Array]:
+        gradient, curvature = _softmax.gradient_curvature(
+            *self._parameters(), largest_step(max_step), y, _by_class(z)
+        )
+        return gradient.T, curvature.T
+
+    def gradient_matrix(self, max_step: float | None) -> Callable[[int, Array], Values]:
+        function = _compiled.gradient_matrix() or _softmax.gradient_matrix
+        return partial(function, *self._parameters(), largest_step(max_step))
+
+    def has_compiled(self) -> bool:
+        return True
+
+    def log_odds(self, z: Array) -> Array:
+        z = _by_class(z)
+        margins = z - _softmax.logsumexp_of_others(z)
+        logs = _softmax.log_posterior(np.log(self.alpha), self.gamma, margins)
+        return np.asarray((logs - _softmax.logsumexp_of_others(logs)).T)
+
+    def link(self, proba: Array) -> Array:
+        if not (np.all(proba > 0) and np.allclose(proba.sum(axis=1), 1.0, rtol=0, atol=1e-6)):
+            worst = proba[np.argmax(np.abs(proba.sum(axis=1) - 1.0) + np.any(proba <= 0, axis=1))]
+            raise ValueError(
+                f"proba must be positive and sum to 1 for each sample, got {worst.tolist()}."
+            )
+        # log(p / phi) of each class, up to what is the same for all: the logarithm of 1 / N.
+        target = np.log(proba) + np.log(self.alpha)
+        if not any(self.gamma):
+            return np.asarray(target - target.mean(axis=1, keepdims=True))
+        bends = np.asarray(self.gamma) > 0
+
+        def log_p(log_scale: Array, sample: Array) -> Array:
+            wanted = target[sample.astype(np.intp)] + log_scale[..., np.newaxis]
+            # Where gamma is 0, phi is 1.
+            logs: Array = np.minimum(wanted, 0.0)
+            margins = self._margins(wanted[..., bends], np.asarray(self.gamma)[bends])
+            logs[..., bends] = -_formulas.parts(margins)[2]
+            return logs
+
+        def surplus(log_scale: Array, sample: Array) -> Array:
+            return np.asarray(np.exp(log_p(log_scale, sample)).sum(axis=-1) - 1.0)
+
+        samples = np.arange(len(proba), dtype=np.float64)
+        bracket = elementwise.bracket_root(surplus, -np.ones(len(proba)), 1.0, args=(samples,))
+        log_scale = elementwise.find_root(surplus, bracket.bracket, args=(samples,)).x
+        scores = log_p(log_scale, samples)
+        return np.asarray(scores - scores.mean(axis=1, keepdims=True))
+
+    def _margins(self, target: Array, gamma: Array) -> Array:
+        """Return the margins at which log(p / phi) is the target, which increases with them."""
+
+        def excess(margin: Array, target: Array, gamma: Array) -> Array:
+            p, q, L, S = _formulas.parts(margin)
+            return np.asarray(-L - _formulas.log_tilt(gamma, p, q, L, S) - target)
+
+        args = target, np.broadcast_to(gamma, target.shape)
+        with np.errstate(all="ignore"):
+            bracket = elementwise.bracket_root(excess, -1.0, 1.0, args=args)
+            return np.asarray(elementwise.find_root(excess, bracket.bracket, args=args).x)
+
+    def _parameters(self) -> tuple[Array, Array, Array]:
+        weights = np.asarray(self.alpha)
+        return weights, np.log(weights), np.asarray(self.gamma)
+
+
+def _by_class(z: Array) -> Array:
+    return np.asarray(_softmax.from_the_largest(np.ascontiguousarray(z.T)))

@@ -1,0 +1,461 @@
+"""What every loss has: its methods, documented once, all of which follow from its kernel."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import field, fields
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit, log_expit
+
+from focalboost.losses._blocks import by_blocks, result_dtype
+from focalboost.losses._checks import (
+    as_rows,
+    broadcast,
+    check_probabilities,
+    check_real,
+    check_weights,
+    check_whole,
+    in_range,
+)
+from focalboost.losses._kernels import Kernel
+from focalboost.losses._types import Array, Values
+
+__all__ = ["Loss"]
+
+
+def real(default: float, rule: str, holds: Callable[[float], bool]) -> Values:
+    """Return a field of a loss that is a real number under a rule, which the loss checks."""
+    return field(default=default, metadata={"rule": rule, "holds": holds})
+
+
+def weight() -> Values:
+    """Return the field of the positive class's weight."""
+    return field(default=None, metadata={"rule": "None or in (0, 1)", "holds": lambda v: 0 < v < 1})
+
+
+class Loss(ABC):
+    r"""A loss on raw scores, with its derivatives and the probabilities that it stands for.
+
+    It is the base class of the losses of this package. A loss is a frozen dataclass of its
+    parameters: it has a repr, equality, a hash, and it pickles.
+
+    Notes
+    -----
+    **Arrays.** Every method takes the same arrays, with n samples and K classes:
+
+    ``y_true`` : array-like of shape (n,)
+        Labels. With two classes a number in [0, 1]: a label between 0 and 1 is the mixture of a
+        positive sample of weight ``y_true`` and a negative sample of weight ``1 - y_true``. With
+        more classes whole numbers from 0 to K - 1.
+    ``raw_prediction`` : array-like of shape (n,) or (n, 1) with two classes, else (n, K)
+        Raw scores, as a booster adds them up; not probabilities.
+    ``sample_weight`` : array-like of shape (n,), optional
+        Factors of the samples. With two classes it may be a scalar, and so may ``y_true``.
+
+    Results have the shape of ``raw_prediction``, or (n,) where there is a value a sample. All are
+    computed in double precision, and returned in single precision where ``raw_prediction`` is,
+    else in double precision. Arguments are not written to.
+
+    **Errors.** A ValueError names the argument, the rule and the value where an array is not
+    numeric, has another shape, or where a label is not one of the classes.
+
+    **The contract.** The adapters and `FocalClassifier` take any object that has it, and raise a
+    TypeError that names what it lacks: its call ``(y_true, raw_prediction, sample_weight)`` is the
+    weighted mean loss; ``gradient_curvature`` or ``gradient_hessian`` of the same arrays returns
+    the derivatives of each sample, times its weight; and ``init_score`` or ``fit_intercept_only``
+    of labels and weights the best constant. A loss of several classes says so by ``is_multiclass``
+    and ``n_classes``. A pair of functions of labels and raw scores will do for two classes: the
+    loss of each sample, and its gradient and Hessian.
+
+    See Also
+    --------
+    MarginLoss : The class to derive a loss of your own from.
+    """
+
+    def __post_init__(self) -> None:
+        for parameter in fields(self):  # type: ignore[arg-type]
+            rule = parameter.metadata.get("rule")
+            value = getattr(self, parameter.name)
+            if rule is not None and not (value is None and rule.startswith("None")):
+                number = check_real(parameter.name, value, rule, parameter.metadata["holds"])
+                object.__setattr__(self, parameter.name, number)
+
+    @property
+    @abstractmethod
+    def kernel(self) -> Kernel:
+        """The mathematics, on checked arrays."""
+
+    @property
+    def name(self) -> str:
+        """The name in a booster's history: ``FocalLoss`` is focal_loss."""
+        return snake_case(type(self).__name__)
+
+    @property
+    def is_multiclass(self) -> bool:
+        """Whether a sample has a raw score for each class."""
+        return self.kernel.classes.n_scores > 1
+
+    def at(self, i: int) -> Loss:  # noqa: ARG002
+        """Return the loss of boosting round i: itself, where no `ScheduledLoss` says otherwise."""
+        return self
+
+    def __call__(
+        self,
+        y_true: npt.ArrayLike,
+        raw_prediction: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
+    ) -> float:
+        """Return the weighted mean loss, for weights >= 0 of which at least one is positive.
+
+        Examples
+        --------
+        >>> from focalboost import FocalLoss
+        >>> round(FocalLoss(gamma=2.0)([0, 1], [-1.0, 1.0]), 6)
+        0.022658
+        """
+        y, z, w = self._arrays(y_true, raw_prediction, sample_weight)
+        if not y.size:
+            raise ValueError("y_true must hold at least one sample, got 0.")
+        w = None if w is None else w.reshape(-1)
+        return self.kernel.mean(y.reshape(-1), z.reshape(-1, *z.shape[1:]), w)
+
+    def loss(
+        self,
+        y_true: npt.ArrayLike,
+        raw_prediction: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
+    ) -> Array:
+        """Return the loss of each sample, times its weight, of shape (n,).
+
+        Examples
+        --------
+        >>> from focalboost import FocalLoss
+        >>> FocalLoss(gamma=1.0).loss([1, 0], [0.0, 0.0]).round(6)
+        array([0.346574, 0.346574])
+        """
+        kernel = self.kernel
+        arrays = self._arrays(y_true, raw_prediction, sample_weight)
+        (values,) = _evaluate(lambda y, z: (kernel.loss(y, z),), arrays, 1)
+        return values.reshape(arrays[0].shape)
+
+    def gradient(
+        self,
+        y_true: npt.ArrayLike,
+        raw_prediction: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
+    ) -> Array:
+        """Return the derivative of each sample's `loss` with respect to its raw scores.
+
+        Examples
+        --------
+        >>> from focalboost import FocalLoss
+        >>> FocalLoss(gamma=0.0).gradient([1, 0], [0.0, 0.0])  # p - y
+        array([-0.5,  0.5])
+        """
+        return self.gradient_hessian(y_true, raw_prediction, sample_weight)[0]
+
+    def hessian(
+        self,
+        y_true: npt.ArrayLike,
+        raw_prediction: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
+    ) -> Array:
+        """Return the exact second derivative of each sample's `loss`, also where it is negative.
+
+        With K classes it is the diagonal of each sample's Hessian.
+
+        See Also
+        --------
+        curvature : The positive stand-in that boosters get.
+
+        Examples
+        --------
+        >>> from focalboost import FocalLoss
+        >>> FocalLoss(gamma=2.0).hessian([1, 1], [0.0, -3.0]).round(6)
+        array([ 0.399143, -0.020089])
+        """
+        return self.gradient_hessian(y_true, raw_prediction, sample_weight)[1]
+
+    def gradient_hessian(
+        self,
+        y_true: npt.ArrayLike,
+        raw_prediction: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
+    ) -> tuple[Array, Array]:
+        """Return `gradient` and `hessian`.
+
+        Examples
+        --------
+        >>> from focalboost import FocalLoss
+        >>> FocalLoss(gamma=0.0).gradient_hessian([1], [0.0])
+        (array([-0.5]), array([0.25]))
+        """
+        arrays = self._arrays(y_true, raw_prediction, sample_weight)
+        gradient, hessian = _evaluate(self.kernel.gradient_hessian, arrays, 2)
+        return gradient, hessian
+
+    def curvature(
+        self,
+        y_true: npt.ArrayLike,
+        raw_prediction: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
+        *,
+        max_step: float | None = None,
+    ) -> Array:
+        r"""Return the positive stand-in for the Hessian that boosters get.
+
+        It is the expected Hessian. With the gradients :math:`g_y` and Hessians :math:`h_y` of both
+        labels and the probability :math:`\eta = g_0 / (g_0 - g_1)` that the raw score stands for,
+
+        .. math:: \max\bigl(\eta h_1 + (1 - \eta) h_0,\;
+                  |\text{gradient}| / \text{max\_step}\bigr)
+
+        The Hessian averaged over the label that the model itself expects is positive at every
+        score, since `log_odds` increases; the exact one is not. At gamma = 0 and alpha None it is
+        p(1-p). With K classes it is the diagonal of the average over K labels.
+
+        Parameters
+        ----------
+        max_step : float > 0 or None, default=None
+            Bound on the Newton step that a single sample asks for, in raw score. It plays the part
+            of XGBoost's max_delta_step, for a sample in place of a leaf. For the sample that is
+            badly wrong, and so has a large gradient where the model expects none, it takes over.
+            The adapters' ``train`` has 4. None keeps only the bound of 8.5e37 at which the
+            curvature would vanish in single precision.
+
+        Examples
+        --------
+        >>> from focalboost import FocalLoss
+        >>> FocalLoss(gamma=2.0).curvature([1, 1], [0.0, -3.0], max_step=4.0).round(6)
+        array([0.399143, 0.281687])
+        """
+        return self.gradient_curvature(y_true, raw_prediction, sample_weight, max_step=max_step)[1]
+
+    def gradient_curvature(
+        self,
+        y_true: npt.ArrayLike,
+        raw_prediction: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
+        *,
+        max_step: float | None = None,
+        n_threads: int = 1,
+    ) -> tuple[Array, Array]:
+        """Return `gradient` and `curvature`, which share most of their work.
+
+        Those of `FocalLoss` come from a compiled loop from 200,000 samples on, where numba is
+        installed.
+
+        Parameters
+        ----------
+        max_step : float > 0 or None, default=None
+            See `curvature`.
+        n_threads : int, default=1
+            Threads for arrays of half a million samples or more. The results do not depend on it.
+
+        Examples
+        --------
+        >>> from focalboost import FocalLoss
+        >>> FocalLoss(gamma=0.0).gradient_curvature([1], [0.0])
+        (array([-0.5]), array([0.25]))
+        """
+        y, z, w = self._arrays(y_true, raw_prediction, sample_weight)
+        max_step, n_threads = check_training(max_step, n_threads)
+        flat = z.reshape(-1) if z.ndim < 2 else z
+        w = None if w is None else w.reshape(-1)
+        gradient, curvature = self.kernel.weighted_derivatives(
+            y.reshape(-1), flat, w, max_step, n_threads
+        )
+        return gradient.reshape(z.shape), curvature.reshape(z.shape)
+
+    def log_odds(self, raw_prediction: npt.ArrayLike) -> Array:
+        r"""Return the log-odds that raw scores stand for, of the positive or of each class.
+
+        They are those of the probability at which the raw score is optimal, where the expected
+        gradient is 0: with the gradients :math:`g_y` of the two labels
+        :math:`\eta = g_0 / (g_0 - g_1)`. They increase with the raw score. For `FocalLoss`
+
+        .. math:: \operatorname{logit} \eta = \gamma z + \log(p - \gamma q \log q)
+                  - \log(q - \gamma p \log p) - \operatorname{logit} \alpha
+
+        without the last term if alpha is None.
+
+        Examples
+        --------
+        >>> from focalboost import FocalLoss
+        >>> FocalLoss(gamma=2.0).log_odds([-2.0, 0.0, 2.0]).round(6)
+        array([-5.398382,  0.      ,  5.398382])
+        >>> FocalLoss(gamma=0.0).log_odds([-2.0, 0.0, 2.0])
+        array([-2.,  0.,  2.])
+        """
+        kernel = self.kernel
+        z = kernel.classes.as_scores("raw_prediction", raw_prediction)
+        dtype = result_dtype(z)
+        with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
+            odds = kernel.log_odds(z.astype(np.float64))
+            # Beyond the largest number of its precision the log-odds of a finite score stay finite.
+            largest = float(np.finfo(dtype).max)
+            odds = np.where(np.isinf(z), odds, np.clip(odds, -largest, largest))
+            return np.asarray(odds, dtype=dtype)
+
+    def inverse_link(self, raw_prediction: npt.ArrayLike) -> Array:
+        """Return the probability of the positive class, or of each class, of `log_odds`.
+
+        Examples
+        --------
+        >>> from focalboost import FocalLoss
+        >>> FocalLoss(gamma=2.0).inverse_link([-2.0, 0.0, 2.0]).round(6)
+        array([0.004504, 0.5     , 0.995496])
+        """
+        with np.errstate(over="ignore", under="ignore"):
+            return np.asarray(expit(self.log_odds(raw_prediction)))
+
+    def predict_proba(self, raw_prediction: npt.ArrayLike) -> Array:
+        """Return the probabilities of all classes, of shape (n, K) with K >= 2.
+
+        Each is exact also where it is near 0.
+
+        Examples
+        --------
+        >>> from focalboost import FocalLoss
+        >>> FocalLoss(gamma=2.0).predict_proba([-2.0, 0.0]).round(6)
+        array([[0.995496, 0.004504],
+               [0.5     , 0.5     ]])
+        """
+        odds = self.log_odds(raw_prediction)
+        with np.errstate(over="ignore", under="ignore"):
+            return self.kernel.classes.proba(odds)
+
+    def log_proba(self, raw_prediction: npt.ArrayLike) -> Array:
+        """Return the logarithm of `inverse_link`, without loss where that is near 0.
+
+        Examples
+        --------
+        >>> from focalboost import FocalLoss
+        >>> FocalLoss(gamma=0.0).log_proba([-1000.0, 0.0]).round(6)
+        array([-1.00000e+03, -6.93147e-01])
+        """
+        with np.errstate(over="ignore", under="ignore"):
+            return np.asarray(log_expit(self.log_odds(raw_prediction)))
+
+    def link(self, proba: npt.ArrayLike) -> Array:
+        """Return the raw scores at which `inverse_link` gives the probabilities.
+
+        With two classes the probabilities 0 and 1 have the raw scores -inf and inf. With K classes
+        they are positive and sum to 1, and the raw scores have mean 0.
+
+        Parameters
+        ----------
+        proba : array-like of shape (n,), or (n, K) with K > 2
+            Probabilities.
+
+        Examples
+        --------
+        >>> from focalboost import FocalLoss
+        >>> FocalLoss(gamma=2.0).link([0.01, 0.5]).round(6)
+        array([-1.706453,  0.      ])
+        """
+        kernel = self.kernel
+        values = kernel.classes.as_scores("proba", proba)
+        check_probabilities("proba", values)
+        return np.asarray(kernel.link(values.astype(np.float64)), dtype=result_dtype(values))
+
+    def init_score(
+        self, y_true: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
+    ) -> Values:
+        """Return the constant raw score with the least loss, at which training begins.
+
+        It is `link` of the weighted mean label, or with K classes of the classes' shares, where a
+        class without a sample counts for a share of 1e-15.
+
+        Returns
+        -------
+        float, or ndarray of shape (K,)
+            With K classes of mean 0.
+
+        Raises
+        ------
+        ValueError
+            If with two classes only one has weight: no finite score is the best.
+
+        Examples
+        --------
+        >>> from focalboost import FocalLoss
+        >>> round(FocalLoss(gamma=2.0).init_score([1] + 99 * [0]), 6)
+        -1.706453
+        """
+        classes = self.kernel.classes
+        labels = as_rows("y_true", y_true).reshape(-1)
+        classes.check_labels("y_true", labels)
+        weights: Array = np.ones(())
+        if sample_weight is not None:
+            weights = broadcast("sample_weight", sample_weight, labels.shape, "y_true")
+            check_weights(weights)
+            weights = in_range(weights)
+        weight_sum = float(np.sum(np.broadcast_to(weights, labels.shape), dtype=np.float64))
+        return self.init_score_from_sums(classes.label_sums(labels, weights), weight_sum)
+
+    def init_score_from_sums(self, label_sum: npt.ArrayLike, weight_sum: float) -> Values:
+        """Return `init_score` from sums over the samples, for labels that arrive in parts.
+
+        Parameters
+        ----------
+        label_sum : float, or array-like of shape (K,)
+            Sum of ``sample_weight * y_true``, or with K classes the weight of each class.
+        weight_sum : float
+            Sum of ``sample_weight``; the number of samples where there are no weights.
+
+        Examples
+        --------
+        >>> from focalboost import FocalLoss
+        >>> round(FocalLoss(gamma=2.0).init_score_from_sums(1, 100), 6)
+        -1.706453
+        """
+        score = self.kernel.init_score_from_sums(label_sum, weight_sum)
+        if not np.all(np.isfinite(score)):
+            raise ValueError(
+                f"loss must have a finite init score, got {score}: no raw score of {self!r} stands "
+                f"for labels that sum to {label_sum!r} of {weight_sum}."
+            )
+        return score
+
+    def _arrays(
+        self, y_true: Values, raw_prediction: Values, sample_weight: Values
+    ) -> tuple[Array, Array, Array | None]:
+        """Return checked labels, raw scores and weights of the same samples."""
+        classes = self.kernel.classes
+        z = classes.as_scores("raw_prediction", raw_prediction)
+        shape = z.shape[:1]
+        y = broadcast("y_true", y_true, shape)
+        classes.check_labels("y_true", y)
+        if sample_weight is None:
+            return y, z, None
+        w = broadcast("sample_weight", sample_weight, shape)
+        check_weights(w)
+        return y, z, w
+
+
+def _evaluate(
+    formula: Callable[[Array, Array], Values],
+    arrays: tuple[Array, Array, Array | None],
+    n_results: int,
+) -> list[Array]:
+    y, z, w = arrays
+    flat = z.reshape(-1) if z.ndim < 2 else z
+    shapes = [(len(flat),)] if n_results == 1 else [flat.shape] * n_results
+    results = by_blocks(formula, shapes, y.reshape(-1), flat, None if w is None else w.reshape(-1))
+    return results if n_results == 1 else [whole.reshape(z.shape) for whole in results]
+
+
+def check_training(max_step: object, n_threads: object) -> tuple[float | None, int]:
+    """Return the two options of a training that a loss is computed with, checked."""
+    if max_step is not None:
+        max_step = check_real("max_step", max_step, "None or > 0", lambda v: v > 0)
+    return max_step, check_whole("n_threads", n_threads, 1)
+
+
+def snake_case(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
