@@ -1,0 +1,167 @@
+"""A loss as a booster calls for it: its samples read and checked, its results checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from focalboost.losses import Loss, ScheduledLoss
+from focalboost.losses._checks import as_numbers, as_rows, check_weights
+from focalboost.losses._classes import Classes
+from focalboost.losses._types import Array
+
+Samples = tuple[Array, Array | None]
+
+
+def is_finite(values: Array) -> bool:
+    # A sum needs no temporary array; where it overflows, each value is asked.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(np.sum(values)) or np.all(np.isfinite(values)))
+
+
+def labels_and_weights(data: Any) -> Samples:
+    """Return what a LightGBM Dataset or XGBoost DMatrix holds, in single precision as it does."""
+    weight = data.get_weight()
+    labels = np.asarray(data.get_label(), dtype=np.float32)
+    # LightGBM has None where no weights were set, XGBoost an empty array.
+    return labels, None if weight is None or len(weight) == 0 else np.asarray(weight, np.float32)
+
+
+def check_samples(classes: Classes, labels: Any, weights: Any) -> Samples:
+    """Return labels and weights as arrays, after all checks that need no raw score."""
+    y = as_rows("y_true", labels)
+    classes.check_labels("y_true", y)
+    if weights is None:
+        return y, None
+    w = as_rows("sample_weight", weights)
+    check_weights(w)
+    return y, w
+
+
+def check_scores(classes: Classes, raw_prediction: Any) -> Array:
+    """Return raw scores as a booster hands them over, one or K a sample."""
+    z = np.asarray(raw_prediction)
+    if z.dtype not in (np.float32, np.float64):
+        z = as_numbers("raw_prediction", z).astype(np.float64)
+    if z.shape != classes.shape(len(z) if z.ndim else 0):
+        wanted = "(n,)" if classes.n_scores == 1 else f"(n, {classes.n_scores})"
+        raise ValueError(
+            f"raw_prediction must have shape {wanted} for a loss of {classes.n_classes} classes, "
+            f"got {z.shape}: is num_class set to {classes.n_scores}?"
+        )
+    if not is_finite(z):
+        raise ValueError(f"raw_prediction must be finite, got {z[~np.isfinite(z)][0]}.")
+    return z
+
+
+def match(z: Array, y: Array, w: Array | None) -> tuple[Array, Array, Array | None]:
+    """Return labels, scores and weights of the same samples in one precision, as losses ask for."""
+    for name, values in (("y_true", y), ("sample_weight", w)):
+        if values is not None and values.shape != z.shape[:1]:
+            raise ValueError(
+                f"{name} must have the shape of raw_prediction, {z.shape[:1]}, got {values.shape}."
+            )
+    y = np.ascontiguousarray(y, dtype=z.dtype)
+    return y, z, None if w is None else np.ascontiguousarray(w, dtype=z.dtype)
+
+
+def derivatives(
+    loss: Loss, y: Array, z: Array, w: Array | None, max_step: float | None, n_threads: int
+) -> tuple[Array, Array]:
+    """Return gradient and curvature; a NaN among them would end the learning without a word."""
+    gradient, curvature = loss.kernel.weighted_derivatives(y, z, w, max_step, n_threads)
+    for name, values in (("gradient", gradient), ("curvature", curvature)):
+        if values.shape != z.shape:
+            raise ValueError(f"loss must give a {name} of shape {z.shape}, got {np.shape(values)}.")
+        if not is_finite(values):
+            raise ValueError(f"loss must give a finite {name}, got NaN or inf.")
+    return gradient, curvature
+
+
+@dataclass(frozen=True)
+class Called:
+    """What LightGBM and XGBoost call: with scores and data, or with labels, scores and weights.
+
+    ``known`` has the labels and weights of the data sets of a training, by the id of each.
+    """
+
+    loss: Loss
+    known: dict[int, Samples] = field(default_factory=dict, repr=False, compare=False, kw_only=True)
+    # of a training whose labels and weights were checked before it
+    is_checked: bool = field(default=False, repr=False, compare=False, kw_only=True)
+
+    # A value: LightGBM copies its parameters, and need not copy the samples.
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "known": {}}
+
+    def samples(
+        self, first: Any, second: Any, sample_weight: Any
+    ) -> tuple[Array, Array, Array | None]:
+        """Return labels, raw scores and weights from either form of a call.
+
+        Native training calls ``f(raw_prediction, data)``, the scikit-learn classes call
+        ``f(y_true, raw_prediction, sample_weight)``.
+        """
+        classes = self.loss.kernel.classes
+        if hasattr(second, "get_label"):
+            z = check_scores(classes, first)
+            y, w = self.known.get(id(second)) or check_samples(classes, *labels_and_weights(second))
+        else:
+            z, y, w = check_scores(classes, second), first, sample_weight
+            if not self.is_checked:
+                y, w = check_samples(classes, y, w)
+        return match(z, y, w)
+
+
+@dataclass(frozen=True)
+class Objective(Called):
+    """Gradient and curvature of a loss.
+
+    The factor of the curvature is what the booster's own multiclass loss has.
+    """
+
+    factor: float = 1.0
+    max_step: float | None = 4.0
+    n_threads: int = 1
+
+    # LGBMClassifier counts these parameters and passes weights to the third, XGBClassifier looks
+    # for the name sample_weight; native training passes two.
+    def __call__(self, first: Any, second: Any, sample_weight: Any = None) -> tuple[Array, Array]:
+        y, z, w = self.samples(first, second, sample_weight)
+        gradient, curvature = derivatives(self.loss, y, z, w, self.max_step, self.n_threads)
+        return gradient, curvature if self.factor == 1 else self.factor * curvature
+
+
+@dataclass
+class RoundObjective:
+    """The objective of the loss of the current boosting round."""
+
+    schedule: Loss | ScheduledLoss
+    make: Callable[[Loss], Objective]
+
+    def __post_init__(self) -> None:
+        self.enter(0)
+
+    def __deepcopy__(self, memo: Any) -> RoundObjective:
+        # LightGBM copies its parameters, and would never hear of the round.
+        return self
+
+    def enter(self, i: int) -> None:
+        """Go on with the loss of round i."""
+        self.objective = self.make(self.schedule.at(i))
+
+    def __call__(self, first: Any, second: Any) -> tuple[Array, Array]:
+        return self.objective(first, second)
+
+
+def known_samples(
+    classes: Classes, data_sets: Iterable[tuple[Any, Any, Any]]
+) -> dict[int, Samples]:
+    """Return the checked samples of data sets, given each with its labels and weights."""
+    return {id(data): check_samples(classes, labels, w) for data, labels, w in data_sets}

@@ -1,0 +1,62 @@
+"""Options of a booster that a Python objective would silently switch off."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+ALPHA = (
+    "It has no effect with a Python objective. Remove it and pass alpha = w / (1 + w) to the loss; "
+    "for a positive weight of w = 10, alpha = 0.909."
+)
+START = "Training starts at the init score of the loss."
+# What a booster's classifier is told of its own metrics inside FocalClassifier.
+STOPPING = "Use stopping_metric and early_stopping_rounds of FocalClassifier."
+
+
+@dataclass(frozen=True)
+class Refused:
+    """An option under all of its names, the values that change nothing, and what to do instead."""
+
+    names: tuple[str, ...]
+    harmless: tuple[Any, ...]
+    remedy: str
+
+    def check(self, params: Mapping[str, Any]) -> None:
+        """Raise a ValueError where the option is set to another value."""
+        for name in self.names:
+            if name in params and not any(_same(params[name], value) for value in self.harmless):
+                raise ValueError(
+                    f"{name} must be left out or be {self.harmless[0]!r}, got {params[name]!r}. "
+                    f"{self.remedy}"
+                )
+
+
+def refuse(params: Mapping[str, Any], refused: Iterable[Refused]) -> None:
+    for option in refused:
+        option.check(params)
+
+
+def without(params: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """Return the parameters but for these."""
+    return {name: value for name, value in params.items() if name not in names}
+
+
+def thread_count(value: Any) -> int:
+    """Return the number of threads that a booster's own setting means; by default all cores."""
+    if value is None or isinstance(value, str) or int(value) < 1:
+        return (
+            len(os.sched_getaffinity(0))
+            if hasattr(os, "sched_getaffinity")
+            else os.cpu_count() or 1
+        )
+    return int(value)
+
+
+def _same(value: Any, harmless: Any) -> bool:
+    # Boosters read True, "true" and "True" alike.
+    return bool(np.array_equal(value, harmless)) or str(value).lower() == str(harmless).lower()

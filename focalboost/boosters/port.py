@@ -1,0 +1,96 @@
+"""What crosses between FocalClassifier and a booster, and how a booster is found."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, Protocol, TypeAlias
+
+from focalboost.losses import Loss
+from focalboost.losses._types import Array, Values
+
+# An array, a sparse matrix or a frame; a classifier of a booster: the libraries have no types.
+Table: TypeAlias = Any
+Estimator: TypeAlias = Any
+
+LIBRARIES = ("lightgbm", "xgboost", "catboost")
+
+
+@dataclass(frozen=True)
+class Samples:
+    """A table of numbers and codes, labels from 0 on, and weights."""
+
+    X: Table
+    y: Array
+    weight: Array | None
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a booster is asked to train."""
+
+    loss: Loss
+    max_step: float | None
+    init_score: Values
+    training: Samples
+    validation: Samples | None
+    # The mean loss that early stopping watches, and the rounds without a better one.
+    metric: Loss
+    patience: int | None
+    # The positions of the columns that hold codes of categories.
+    categories: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a booster gives back; its estimator holds the init score."""
+
+    estimator: Estimator
+    history: list[float]
+    n_rounds: int
+
+
+class Adapter(Protocol):
+    """What the estimator asks of a booster's folder: its ``classifier.ADAPTER``."""
+
+    @property
+    def takes_several_classes(self) -> bool:
+        """Whether a sample may have a raw score for each class."""
+
+    def accepts(self, estimator: object) -> bool:
+        """Return whether it is a classifier of the booster that trains in this process."""
+
+    def default(self) -> Estimator:
+        """Return the booster's classifier with its defaults, but for what it prints."""
+
+    def copy(self, estimator: Estimator) -> Estimator:
+        """Return an unfitted copy."""
+
+    def fit(self, estimator: Estimator, job: Job) -> Trained:
+        """Train the estimator in place."""
+
+    def raw_prediction(self, estimator: Estimator, X: Table) -> Array:
+        """Return the raw scores of an estimator that `fit` trained, init score included."""
+
+
+def _adapter(library: str) -> Adapter:
+    adapter: Adapter = import_module(f"focalboost.{library}.classifier").ADAPTER
+    return adapter
+
+
+def _loaded() -> Iterator[Adapter]:
+    # An estimator of a library is there only where the library is loaded.
+    return (_adapter(library) for library in LIBRARIES if library in sys.modules)
+
+
+def find_adapter(estimator: object) -> Adapter | None:
+    """Return the adapter of the library that the estimator is a classifier of, or None."""
+    return next((adapter for adapter in _loaded() if adapter.accepts(estimator)), None)
+
+
+def first_installed() -> Adapter | None:
+    """Return the adapter of the first library that is installed, or None."""
+    return next((_adapter(library) for library in LIBRARIES if find_spec(library)), None)

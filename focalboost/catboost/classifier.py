@@ -1,0 +1,95 @@
+"""CatBoostClassifier, as FocalClassifier trains it."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from typing import Any
+
+import catboost as cb
+import numpy as np
+
+from focalboost.boosters.options import refuse
+from focalboost.boosters.port import Adapter, Job, Samples, Trained
+from focalboost.catboost.objectives import metric, objective, try_out
+from focalboost.catboost.options import Link
+from focalboost.catboost.training import baseline, in_single_precision
+from focalboost.losses._types import Array
+
+
+class CatBoostAdapter:
+    """The port's adapter to CatBoostClassifier."""
+
+    takes_several_classes = True
+
+    def accepts(self, estimator: object) -> bool:
+        return isinstance(estimator, cb.CatBoostClassifier)
+
+    def default(self) -> cb.CatBoostClassifier:
+        return cb.CatBoostClassifier(verbose=0)
+
+    def copy(self, estimator: cb.CatBoostClassifier) -> cb.CatBoostClassifier:
+        # scikit-learn's clone refuses CatBoost's classifiers where a parameter is a list.
+        return type(estimator)(**copy.deepcopy(estimator.get_params()))
+
+    def fit(self, estimator: cb.CatBoostClassifier, job: Job) -> Trained:
+        """Train the estimator in place."""
+        params = estimator.get_params()
+        classes = job.loss.kernel.classes
+        link = Link.of(classes)
+        refuse(params, link.refused_in_classifier)
+        init_score = in_single_precision(job.init_score)
+        called = replace(objective(job.loss, max_step=job.max_step), is_checked=True)
+        try_out(called, len(job.training.y))
+        names = [*getattr(job.training.X, "columns", [])]
+        own = [names.index(c) if c in names else int(c) for c in params.get("cat_features") or []]
+        cat_features = sorted({*own, *job.categories})
+
+        def pool(rows: Samples) -> cb.Pool:
+            return cb.Pool(
+                _with_text(rows.X),
+                rows.y,
+                weight=rows.weight,
+                baseline=baseline(init_score, len(rows.y), classes),
+                cat_features=cat_features,
+            )
+
+        if cat_features:
+            estimator.set_params(cat_features=cat_features)
+        estimator.set_params(
+            loss_function=called,
+            eval_metric=metric(job.metric),
+            class_names=link.class_names,
+            allow_writing_files=params.get("allow_writing_files", False),
+        )
+        evals: dict[str, Any] = {}
+        if job.validation is not None:
+            evals = {
+                "eval_set": pool(job.validation),
+                "early_stopping_rounds": job.patience,
+                "use_best_model": job.patience is not None,
+            }
+        estimator.fit(pool(job.training), **evals)
+        history = []
+        if evals:
+            (history,) = estimator.get_evals_result()["validation"].values()
+        estimator.set_scale_and_bias(1.0, init_score)
+        return Trained(estimator, history, estimator.tree_count_)
+
+    def raw_prediction(self, estimator: cb.CatBoostClassifier, X: Any) -> Array:
+        """Return the raw scores of an estimator that `fit` trained, init score included."""
+        return np.asarray(estimator.predict(_with_text(X), prediction_type="RawFormulaVal"))
+
+
+def _with_text(table: Any) -> Any:
+    """Return the table with its codes as strings, a missing one as "nan", as CatBoost asks."""
+    columns = [i for i, dtype in enumerate(getattr(table, "dtypes", [])) if dtype == "category"]
+    if columns:
+        table = table.copy(deep=False)
+        for i in columns:
+            column = table.iloc[:, i].astype(object)
+            table.isetitem(i, column.where(column.notna(), "nan").astype(str).astype(object))
+    return table
+
+
+ADAPTER: Adapter = CatBoostAdapter()

@@ -1,0 +1,209 @@
+"""A loss as CatBoost calls for it."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from focalboost.boosters.objectives import (
+    check_samples,
+    check_scores,
+    derivatives,
+    is_finite,
+    match,
+)
+from focalboost.losses import Loss, _compiled
+from focalboost.losses._classes import Classes
+from focalboost.losses._types import Array
+from focalboost.losses.base import check_training
+from focalboost.losses.foreign import as_loss, as_metric
+
+__all__ = ["metric", "objective"]
+
+# Below this the numpy path costs a fraction of a second a hundred trees.
+_SMALL = 20_000
+
+
+@dataclass(frozen=True)
+class _Called:
+    """What CatBoost calls: a value, which it copies and pickles."""
+
+    loss: Loss
+
+    # CatBoost must not try to compile the methods from their source.
+    no_jit = True
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        # scikit-learn's clone compares CatBoost's copied parameters by identity.
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        # without the compiled functions
+        return {parameter.name: getattr(self, parameter.name) for parameter in fields(self)}
+
+
+@dataclass(frozen=True)
+class Objective(_Called):
+    """Derivatives as CatBoost calls for them: in batches of up to 1,000, from its threads."""
+
+    max_step: float | None = 4.0
+    # of a training whose labels and weights were checked before it
+    is_checked: bool = False
+
+    @cached_property
+    def _classes(self) -> Classes:
+        return self.loss.kernel.classes
+
+    @cached_property
+    def _compiled(self) -> Any:
+        return self.loss.kernel.compiled(self.max_step)
+
+    @cached_property
+    def _matrix(self) -> Any:
+        return self.loss.kernel.gradient_matrix(self.max_step)
+
+    def calc_ders_multi(self, approxes: Array, target: float, weight: float) -> Any:
+        """Return the derivatives of one sample of several classes."""
+        k = self._classes.n_scores
+        # This runs twice for each sample and tree: Python's own numbers are faster on so few.
+        if not (math.isfinite(sum(approxes.tolist())) and k == len(approxes)):
+            raise ValueError(f"raw_prediction must be {k} finite scores, got {approxes}.")
+        if target not in range(k):
+            raise ValueError(f"y_true must be a whole number from 0 to {k - 1}, got {target}.")
+        gradient, matrix = self._matrix(int(target), approxes)[:2]
+        return (-weight * gradient).tolist(), (-weight * matrix).tolist()
+
+    def calc_ders_range(self, approxes: Any, targets: Any, weights: Any) -> Array:
+        if not self.is_checked:
+            targets, weights = check_samples(self._classes, targets, weights)
+        y, z, w = match(check_scores(self._classes, approxes), targets, weights)
+        # CatBoost maximises: its derivatives have the other sign. It wants a new (n, 2) array.
+        if self._compiled is None:
+            ders = np.column_stack(derivatives(self.loss, y, z, w, self.max_step, 1))
+            ders *= -1.0
+            return ders
+        ders = np.column_stack(self._compiled(y, z))
+        ders *= -1.0 if w is None else -w[:, np.newaxis]
+        if not is_finite(ders):
+            raise ValueError("loss must give finite derivatives, got NaN or inf.")
+        return ders
+
+
+@dataclass(frozen=True)
+class MeanLoss(_Called):
+    """Weighted mean loss as CatBoost calls for it, which takes its name from this class."""
+
+    def is_max_optimal(self) -> bool:
+        return False
+
+    def evaluate(self, approxes: Any, target: Any, weight: Any) -> tuple[float, float]:
+        classes = self.loss.kernel.classes
+        z = check_scores(classes, approxes[0] if len(approxes) == 1 else np.transpose(approxes))
+        y, z, w = match(z, *check_samples(classes, target, weight))
+        total = float(len(y) if w is None else np.sum(w))
+        # A batch without weight has no mean.
+        return (self.loss.kernel.mean(y, z, w) * total if total else 0.0), total
+
+    def get_final_error(self, error: float, weight: float) -> float:
+        return error / weight
+
+
+def objective(loss: Any, *, max_step: float | None = 4.0) -> Objective:
+    """Return the loss as an objective for CatBoost.
+
+    The object goes into ``loss_function`` of `catboost.train`, `catboost.cv`, `catboost.CatBoost`
+    and ``CatBoostClassifier``, beside an ``eval_metric``, which CatBoost asks for then. It applies
+    sample weights, and raises where a label is not one of the classes or a raw score is not finite.
+
+    CatBoost does not know the init score of a Python objective: `train` sets it and stores it in
+    the model. Where you train by other means, set it as ``baseline`` of training and validation
+    Pools, and add it to the fitted model by ``model.set_scale_and_bias(1, init_score)``.
+
+    With several classes CatBoost calls once a sample, from one thread at a time, and wants the
+    whole Hessian, for which a loss has ``gradient_matrix``; of a loss without one it gets the
+    diagonal. Training takes some forty times as long as with CatBoost's own loss (see the
+    benchmarks). Two classes go faster as a binary loss.
+
+    CatBoost calls for derivatives of a binary loss in batches of up to 1,000 samples. With numba
+    installed (``pip install "focalboost[fast]"``) they are computed by a compiled loop; without it
+    by numpy, and training takes about one and a half to two times as long.
+
+    Parameters
+    ----------
+    loss : Loss, or another object with the contract of one
+        Its contract is in the notes of `Loss`: scikit-learn's losses have it.
+    max_step : float or None, default=4.0
+        Bound on the Newton step that a single sample asks for, in raw score; see `Loss.curvature`.
+        None is for parity with CatBoost's own log loss at gamma = 0.
+
+    Returns
+    -------
+    object
+        It pickles, and equals the objective of an equal loss.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from catboost import CatBoostClassifier
+    >>> import focalboost.catboost
+    >>> from focalboost import FocalLoss
+    >>> X, y = np.arange(100.0)[:, np.newaxis], np.arange(100) >= 90
+    >>> loss = FocalLoss(gamma=2.0)
+    >>> model = CatBoostClassifier(
+    ...     loss_function=focalboost.catboost.objective(loss),
+    ...     eval_metric=focalboost.catboost.metric(loss),
+    ...     class_names=[0, 1], iterations=20, verbose=0, allow_writing_files=False)
+    >>> model = model.fit(X, y.astype(int), baseline=np.full(100, loss.init_score(y)))
+    >>> model.set_scale_and_bias(1, loss.init_score(y))
+    >>> bool(model.predict(X[-1:], prediction_type="RawFormulaVal")[0] > loss.init_score(y))
+    True
+    """
+    max_step, _ = check_training(max_step, 1)
+    return Objective(as_loss(loss), max_step)
+
+
+def metric(loss: Any) -> MeanLoss:
+    """Return the weighted mean loss as an evaluation metric for CatBoost.
+
+    The object goes into ``eval_metric``, beside an `objective`.
+
+    Parameters
+    ----------
+    loss : Loss or another object whose call is the weighted mean loss
+        See `objective`.
+
+    Returns
+    -------
+    object
+        Its name in the history is that of its class, ``MeanLoss``.
+
+    Examples
+    --------
+    >>> from focalboost import FocalLoss
+    >>> import focalboost.catboost
+    >>> focalboost.catboost.metric(FocalLoss(gamma=0.0)).evaluate([[0.0, 0.0]], [0, 1], None)
+    (1.3862943611198906, 2.0)
+    """
+    return MeanLoss(as_metric(loss))
+
+
+def try_out(objective: Objective, n_samples: int) -> None:
+    """Call an objective once: it compiles here and not in CatBoost's threads."""
+    kernel = objective.loss.kernel
+    k = kernel.classes.n_scores
+    if k > 1:
+        objective.calc_ders_multi(np.zeros(k), 0.0, 1.0)
+    else:
+        objective.calc_ders_range(np.zeros(2), np.array([0.0, 1.0]), None)
+    if kernel.has_compiled() and _compiled.is_missing() and (k > 1 or n_samples > _SMALL):
+        share = "a fiftieth" if k > 1 else "two thirds"
+        warnings.warn(
+            f"numba is not installed: with it training would take about {share} of the time. "
+            'pip install "focalboost[fast]".',
+            stacklevel=4,
+        )

@@ -1,0 +1,91 @@
+"""CatBoost's parameters: those that a Python objective switches off, and the link."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from focalboost.boosters.options import ALPHA, START, STOPPING, Refused
+from focalboost.losses._classes import Classes
+
+OBJECTIVE = ("loss_function", "objective")
+
+_ALWAYS = (
+    Refused(("scale_pos_weight",), (1, None), ALPHA),
+    # CatBoost would apply them, but the init score would not know.
+    Refused(("class_weights",), (None,), ALPHA),
+    Refused(("auto_class_weights",), (None, "None"), ALPHA),
+    Refused(("boost_from_average",), (False, None), START),
+    Refused(("model_shrink_rate",), (0, None), "CatBoost does not shrink from an init score."),
+    Refused(("target_border",), (None,), "Give labels of 0 and 1, or soft labels."),
+)
+# FocalClassifier has parameters of its own for these, or takes no such columns.
+_IN_CLASSIFIER = (
+    Refused(("eval_metric", "custom_metric", "custom_loss"), (None,), STOPPING),
+    Refused(("early_stopping_rounds", "od_wait", "od_type", "od_pval"), (None,), STOPPING),
+    Refused(("eval_fraction",), (None, 0), "Give X_val and y_val."),
+    Refused(
+        ("text_features", "embedding_features"),
+        (None,),
+        "FocalClassifier takes tables of numbers and categories.",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Link:
+    """What CatBoost calls a model whose scores have the loss's shape."""
+
+    class_names: list[int]
+    refused: tuple[Refused, ...]
+
+    @staticmethod
+    def of(classes: Classes) -> Link:
+        """Return the link for two classes or for several."""
+        k = classes.n_classes
+        if classes.n_scores == 2:
+            raise ValueError(
+                "CatBoost has one raw score for two classes, got a loss with two. Use a binary "
+                "loss: SoftmaxFocalLoss(2) is FocalLoss."
+            )
+        names = [*range(k)]
+        own, labels = ("MultiClass", f"0 to {k - 1}")
+        if classes.n_scores == 1:
+            own, labels = ("Logloss", "numbers in [0, 1]")
+        return Link(
+            names,
+            (
+                Refused(OBJECTIVE, (own, None), "The loss is the objective."),
+                Refused(("classes_count",), (k, None), f"The loss has {k} classes."),
+                Refused(("class_names",), (None, names), f"Labels are {labels}."),
+                *_ALWAYS,
+            ),
+        )
+
+    @property
+    def names(self) -> set[str]:
+        """The names of what is refused, whose harmless values CatBoost need not see."""
+        return {name for option in self.refused for name in option.names}
+
+    @property
+    def refused_in_classifier(self) -> tuple[Refused, ...]:
+        return (*self.refused, *_IN_CLASSIFIER)
+
+
+def own_loss(loss: Any, params: dict[str, Any], are_hard: bool) -> str:
+    """Return the name of CatBoost's own focal loss, where it computes the same."""
+    gamma, alpha = getattr(loss, "gamma", 0.0), getattr(loss, "alpha", None)
+    if loss.name != "focal_loss" or not gamma > 0 or alpha is None:
+        raise ValueError(
+            "native must be False unless loss is a FocalLoss with gamma > 0 and an alpha, "
+            f"got {loss!r}: CatBoost has no other focal loss of its own."
+        )
+    method = params.get("leaf_estimation_method")
+    if method != "Gradient":
+        raise ValueError(
+            f"native must be False unless leaf_estimation_method is 'Gradient', got {method!r}: "
+            "CatBoost's own Focal steps by the exact Hessian, which is negative for hard samples."
+        )
+    if not are_hard:
+        raise ValueError("native must be False unless every label is 0 or 1: Focal rounds others.")
+    return f"Focal:focal_alpha={alpha!r};focal_gamma={gamma!r}"

@@ -1,0 +1,284 @@
+"""Training in CatBoost, from the init score of the loss."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import Any
+
+import catboost as cb
+import numpy as np
+
+from focalboost.boosters.objectives import check_samples
+from focalboost.boosters.options import refuse, without
+from focalboost.catboost.objectives import metric, objective, try_out
+from focalboost.catboost.options import Link, own_loss
+from focalboost.losses._classes import Classes
+from focalboost.losses._types import Array
+from focalboost.losses.foreign import as_loss
+
+__all__ = ["train"]
+
+
+def train(
+    pool: Any = None,
+    params: dict[str, Any] | None = None,
+    dtrain: Any = None,
+    logging_level: str | None = None,
+    verbose: bool | int | None = None,
+    iterations: int | None = None,
+    num_boost_round: int | None = None,
+    evals: Any = None,
+    eval_set: Any = None,
+    plot: bool | None = None,
+    plot_file: Any = None,
+    verbose_eval: bool | int | None = None,
+    metric_period: int | None = None,
+    early_stopping_rounds: int | None = None,
+    save_snapshot: bool | None = None,
+    snapshot_file: Any = None,
+    snapshot_interval: int | None = None,
+    init_model: Any = None,
+    log_cout: Any = None,
+    log_cerr: Any = None,
+    *,
+    loss: Any,
+    max_step: float | None = 4.0,
+    native: bool = False,
+) -> cb.CatBoost:
+    """Train a CatBoost model with the loss; everything else is as in `catboost.train`.
+
+    Training starts at the loss's optimal constant, on training and validation data, and early
+    stopping is on the weighted mean loss unless ``eval_metric`` says otherwise. The init score is
+    stored in the model that comes back: ``predict(X, prediction_type="Probability")`` is the
+    sigmoid of the raw score, also after it is saved and loaded where focalboost is not installed.
+    With focal loss that is a score, not a probability: ``loss.inverse_link(model.predict(X,
+    prediction_type="RawFormulaVal"))`` is the probability.
+
+    CatBoost sets a learning rate to suit the data only for its own losses; for others it is 0.03
+    unless you set it.
+
+    Parameters
+    ----------
+    pool : catboost.Pool
+        Labels in [0, 1], or from 0 to K - 1 with K classes; it must have no ``baseline`` of its
+        own, and has none afterwards.
+    params : dict
+        CatBoost's parameters. ``loss_function`` may be left out or be "Logloss". Parameters that
+        would act only with CatBoost's own loss, or that the init score would not know of, are
+        refused, such as ``scale_pos_weight`` and ``auto_class_weights``. ``class_names`` is [0, 1]
+        where every label is 0 or 1; with soft labels the model predicts no classes.
+    dtrain, logging_level, verbose, iterations, num_boost_round, evals, eval_set, plot, plot_file, \
+    verbose_eval, metric_period, early_stopping_rounds, save_snapshot, snapshot_file, \
+    snapshot_interval, log_cout, log_cerr
+        As in `catboost.train`.
+    init_model : catboost.CatBoost or path, optional
+        A model from this function to continue; it keeps its init score. With several classes it
+        must not come from a file, which CatBoost does not take under a Python objective.
+    loss : Loss or another object with the contract of a loss
+        See `objective`.
+    max_step : float or None, default=4.0
+        Bound on a single sample's Newton step; see `objective`. With ``native`` there is none.
+    native : bool, default=False
+        Train with CatBoost's own ``Focal``, compiled and on all threads, where it computes the
+        same: for a `FocalLoss` with gamma > 0 and an alpha, labels 0 and 1, and
+        ``leaf_estimation_method="Gradient"``, which uses no second derivative (CatBoost's is the
+        exact Hessian, without a bound). The history then calls the loss by CatBoost's name.
+
+    Returns
+    -------
+    catboost.CatBoost
+        Its ``save_model`` stands alone. A pickle of it needs focalboost, as it holds the loss.
+
+    Raises
+    ------
+    ValueError
+        If a label, raw score or parameter breaks its rule; the message names it.
+
+    Warns
+    -----
+    UserWarning
+        If numba is not installed, with which training on these data would be faster.
+
+    Examples
+    --------
+    >>> import catboost, numpy as np
+    >>> import focalboost.catboost
+    >>> from focalboost import FocalLoss
+    >>> X, y = np.arange(100.0)[:, np.newaxis], np.arange(100) >= 90
+    >>> loss = FocalLoss(gamma=2.0)
+    >>> model = focalboost.catboost.train(
+    ...     catboost.Pool(X, y.astype(int)),
+    ...     {"iterations": 50, "learning_rate": 0.3, "verbose": 0, "allow_writing_files": False},
+    ...     loss=loss)
+    >>> proba = loss.inverse_link(model.predict(X, prediction_type="RawFormulaVal"))
+    >>> bool(proba[:85].max() < 0.05) and bool(proba[-5:].min() > 0.8)
+    True
+    """
+    loss = as_loss(loss)
+    classes = loss.kernel.classes
+    link = Link.of(classes)
+    params = dict(params or {})
+    refuse(params, link.refused)
+    pool = _one_of("pool", pool, "dtrain", dtrain)
+    if isinstance(pool, str | os.PathLike):
+        pool = cb.Pool(os.fspath(pool))
+    if not isinstance(pool, cb.Pool):
+        raise ValueError(f"pool must be a catboost.Pool or a path, got {type(pool).__name__}.")
+    if not native:
+        _check_columns(pool)
+    iterations = _one_of("iterations", iterations, "num_boost_round", num_boost_round)
+    eval_set = _one_of("eval_set", eval_set, "evals", evals)
+    eval_sets = eval_set if isinstance(eval_set, list) else [] if eval_set is None else [eval_set]
+    eval_pools = [_as_pool(data, pool) for data in eval_sets]
+    pools = list({id(p): p for p in [pool, *eval_pools]}.values())
+    samples = [check_samples(classes, _labels(p), p.get_weight() or None) for p in pools]
+    are_hard = all(np.all(y == np.floor(y)) for y, _ in samples)
+    init_score = loss.init_score(*samples[0])
+    if init_model is not None:
+        init_score = _init_score_of(init_model, classes)
+    init_score = in_single_precision(init_score)
+
+    params = without(params, *link.names)
+    called = replace(objective(loss, max_step=max_step), is_checked=True)
+    if native:
+        params["loss_function"] = own_loss(loss, params, are_hard)
+    else:
+        try_out(called, pool.num_row())
+        params["loss_function"] = called
+        params.setdefault("eval_metric", metric(loss))
+    if are_hard:
+        # Without them predict would have no labels to give where eval_metric is a Python object.
+        params["class_names"] = link.class_names
+    # A model to continue brings its own init score, and CatBoost takes no baseline then.
+    is_continued = init_model is not None
+    with (
+        _baselines(pools, None if is_continued else init_score, classes),
+        _errors(is_continued and classes.n_scores > 1),
+    ):
+        model = cb.train(
+            pool,
+            params,
+            logging_level=logging_level,
+            verbose=verbose,
+            iterations=iterations,
+            eval_set=eval_pools or None,
+            plot=plot,
+            plot_file=plot_file,
+            verbose_eval=verbose_eval,
+            metric_period=metric_period,
+            early_stopping_rounds=early_stopping_rounds,
+            save_snapshot=save_snapshot,
+            snapshot_file=snapshot_file,
+            snapshot_interval=snapshot_interval,
+            init_model=init_model,
+            log_cout=log_cout,
+            log_cerr=log_cerr,
+        )
+    # A continued model keeps it or loses it, as CatBoost goes on from the file or from memory.
+    model.set_scale_and_bias(1.0, init_score)
+    return model
+
+
+def _check_columns(pool: cb.Pool) -> None:
+    for kind, found in (
+        ("text", pool.get_text_feature_indices()),
+        ("embedding", pool.get_embedding_feature_indices()),
+    ):
+        if found:
+            raise ValueError(
+                f"pool must have no {kind} features, got columns {found}: with a Python objective "
+                "CatBoost computes other features of them than for a classification. Use "
+                "native=True, or make numbers of them before."
+            )
+
+
+@contextmanager
+def _baselines(pools: list[cb.Pool], init_score: Any, classes: Classes) -> Iterator[None]:
+    """Give the pools an init score, or none if None, and take it away again."""
+    for p in pools:
+        if np.size(p.get_baseline()):
+            raise ValueError(
+                "baseline must not be set on pool or eval_set: train starts at the optimum of the "
+                "loss and stores it in the model, which cannot hold a score for each sample. For "
+                "scores of your own use catboost.train with objective(loss)."
+            )
+    try:
+        for p in pools if init_score is not None else []:
+            p.set_baseline(baseline(init_score, p.num_row(), classes))
+        yield
+    finally:
+        for p in pools:
+            p.set_baseline(np.empty((p.num_row(), 0)))
+
+
+@contextmanager
+def _errors(takes_no_file: bool) -> Iterator[None]:
+    """Raise what the objective raised in CatBoost, which wraps it in its own error, as text."""
+    try:
+        yield
+    except cb.CatBoostError as error:
+        if takes_no_file and "class labels" in str(error):
+            raise ValueError(
+                "init_model must be what train returned in this process, got a loaded model: "
+                "CatBoost does not continue one of several classes under a Python objective."
+            ) from error
+        message = re.search(r"^ValueError: (.*)", str(error), flags=re.MULTILINE)
+        if message is None:
+            raise
+        raise ValueError(message[1]) from error
+
+
+def baseline(init_score: Any, n_samples: int, classes: Classes) -> Array:
+    """Return an init score as CatBoost takes it, in two dimensions."""
+    return classes.repeat(init_score, n_samples).reshape(n_samples, classes.n_scores)
+
+
+def in_single_precision(init_score: Any) -> Any:
+    """Return an init score as CatBoost keeps a baseline, as a number or a list."""
+    return np.float32(init_score).astype(np.float64).tolist()
+
+
+def _one_of(name: str, value: Any, synonym: str, other: Any) -> Any:
+    if value is not None and other is not None:
+        raise ValueError(f"{name} and {synonym} must not both be given: they are synonyms.")
+    return other if value is None else value
+
+
+def _as_pool(data: Any, pool: cb.Pool) -> cb.Pool:
+    """Return a validation set, whose columns are of the kinds of the training Pool's."""
+    if isinstance(data, cb.Pool):
+        return data
+    if isinstance(data, str | os.PathLike):
+        return cb.Pool(os.fspath(data))
+    return cb.Pool(
+        *data,
+        cat_features=pool.get_cat_feature_indices(),
+        text_features=pool.get_text_feature_indices(),
+        embedding_features=pool.get_embedding_feature_indices(),
+    )
+
+
+def _labels(pool: cb.Pool) -> Array:
+    labels = np.asarray(pool.get_label())
+    if labels.dtype.kind in "OU":
+        # CatBoost keeps the labels of a file, and those that are not numbers, as strings.
+        with suppress(ValueError):
+            labels = labels.astype(np.float64)
+    return labels
+
+
+def _init_score_of(init_model: Any, classes: Classes) -> Any:
+    model = init_model if isinstance(init_model, cb.CatBoost) else cb.CatBoost()
+    if model is not init_model:
+        model.load_model(init_model)
+    scale, bias = model.get_scale_and_bias()
+    if scale != 1 or np.size(bias) != classes.n_scores:
+        raise ValueError(
+            f"init_model must be a model of scale 1 with {classes.n_scores} raw scores for a "
+            f"sample, got scale {scale} and bias {bias}."
+        )
+    return bias

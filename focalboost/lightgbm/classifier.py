@@ -1,0 +1,91 @@
+"""LGBMClassifier, as FocalClassifier trains it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from inspect import signature
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+from sklearn.base import clone
+
+from focalboost.boosters.options import refuse, thread_count
+from focalboost.boosters.port import Adapter, Job, Trained
+from focalboost.lightgbm.objectives import Metric, objective
+from focalboost.lightgbm.options import Link
+from focalboost.lightgbm.sealing import seal
+from focalboost.lightgbm.training import keep_parameters
+from focalboost.losses._types import Array
+
+
+class LightGBMAdapter:
+    """The port's adapter to LGBMClassifier."""
+
+    takes_several_classes = True
+
+    def accepts(self, estimator: object) -> bool:
+        # Dask's estimators train elsewhere.
+        is_dask = type(estimator).__name__.startswith("Dask")
+        return isinstance(estimator, lgb.LGBMClassifier) and not is_dask
+
+    def default(self) -> lgb.LGBMClassifier:
+        return lgb.LGBMClassifier(verbose=-1)
+
+    def copy(self, estimator: lgb.LGBMClassifier) -> Any:
+        return clone(estimator)
+
+    def fit(self, estimator: lgb.LGBMClassifier, job: Job) -> Trained:
+        """Train the estimator in place."""
+        params = estimator.get_params()
+        classes = job.loss.kernel.classes
+        link = Link.of(classes)
+        refuse(params, link.refused_in_classifier)
+        estimator.set_params(
+            objective=replace(
+                objective(
+                    job.loss, max_step=job.max_step, n_threads=thread_count(params.get("n_jobs"))
+                ),
+                is_checked=True,
+            ),
+            metric="None",
+            class_weight=None,
+            feature_pre_filter=False,
+        )
+        history: dict[str, dict[str, list[float]]] = {}
+        callbacks: list[Any] = [keep_parameters, lgb.record_evaluation(history)]
+        evals: dict[str, Any] = {}
+        if job.validation is not None:
+            X, y, weight = job.validation.X, job.validation.y, job.validation.weight
+            # LightGBM 4.7 renames the argument.
+            if "eval_X" in signature(estimator.fit).parameters:
+                evals = {"eval_X": (X,), "eval_y": (y,)}
+            else:
+                evals = {"eval_set": [(X, y)]}
+            evals |= {
+                "eval_sample_weight": [weight],
+                "eval_init_score": [classes.repeat(job.init_score, len(y))],
+                "eval_metric": Metric(job.metric, is_checked=True),
+            }
+            if job.patience is not None:
+                callbacks.append(lgb.early_stopping(job.patience, verbose=False))
+        rows = job.training
+        estimator.fit(
+            rows.X, rows.y, sample_weight=rows.weight,
+            init_score=classes.repeat(job.init_score, len(rows.y)), callbacks=callbacks, **evals,
+        )  # fmt: skip
+        # From here on it is a classifier with LightGBM's own objective, which needs no focalboost.
+        sealed = seal(estimator.booster_, job.init_score)
+        # LGBMClassifier has no public way to take another booster.
+        estimator._Booster = sealed  # noqa: SLF001
+        estimator.set_params(objective=None, metric=None)
+        estimator._objective = link.params["objective"]  # noqa: SLF001
+        values = [v for by_name in history.values() for v in by_name.values()]
+        return Trained(estimator, values[0] if values else [], sealed.current_iteration())
+
+    def raw_prediction(self, estimator: lgb.LGBMClassifier, X: Any) -> Array:
+        """Return the raw scores of an estimator that `fit` trained, init score included."""
+        return np.asarray(estimator.predict(X, raw_score=True))
+
+
+ADAPTER: Adapter = LightGBMAdapter()

@@ -1,0 +1,101 @@
+"""A loss as LightGBM calls for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from focalboost.boosters.objectives import Called, Objective
+from focalboost.lightgbm.options import Link
+from focalboost.losses.base import check_training
+from focalboost.losses.foreign import as_loss, as_metric
+
+__all__ = ["metric", "objective"]
+
+
+@dataclass(frozen=True)
+class Metric(Called):
+    """The weighted mean of a loss."""
+
+    def __call__(
+        self, first: Any, second: Any, sample_weight: Any = None
+    ) -> tuple[str, float, bool]:
+        y, z, w = self.samples(first, second, sample_weight)
+        return self.loss.name, self.loss.kernel.mean(y, z, w), False
+
+
+def objective(loss: Any, *, max_step: float | None = 4.0, n_threads: int = 1) -> Objective:
+    """Return the loss as an objective for LightGBM.
+
+    The object goes into ``params["objective"]`` of `lightgbm.train` and `lightgbm.cv`, and into
+    ``LGBMClassifier(objective=...)``. It applies sample weights, and raises a ValueError where a
+    label is not one of the classes or a raw score is not finite or has another shape.
+
+    LightGBM does not know the init score of a Python objective: `train` sets it and embeds it in
+    the model. Where you train by other means, set it as ``init_score`` on training and validation
+    data, and `seal` the booster.
+
+    Parameters
+    ----------
+    loss : Loss, or another object with the contract of one
+        Its contract is in the notes of `Loss`: scikit-learn's losses have it.
+    max_step : float or None, default=4.0
+        Bound on the Newton step that a single sample asks for, in raw score; see `Loss.curvature`.
+        Without it (None) a leaf of rare, badly wrong samples steps so far that training diverges,
+        with plain log loss too: None is for parity with LightGBM's own log loss at gamma = 0.
+    n_threads : int, default=1
+        Threads for arrays of half a million samples or more. The results do not depend on it.
+
+    Returns
+    -------
+    callable
+        It pickles, and equals the objective of an equal loss.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lightgbm import LGBMClassifier
+    >>> import focalboost.lightgbm
+    >>> from focalboost import FocalLoss
+    >>> X, y = np.arange(100.0)[:, np.newaxis], np.arange(100) >= 90
+    >>> loss = FocalLoss(gamma=2.0)
+    >>> objective = focalboost.lightgbm.objective(loss)
+    >>> model = LGBMClassifier(objective=objective, n_estimators=5, verbose=-1)
+    >>> model = model.fit(X, y, init_score=np.full(100, loss.init_score(y)))
+    >>> booster = focalboost.lightgbm.seal(model.booster_, loss.init_score(y))
+    >>> bool(booster.predict(X[-1:])[0] > booster.predict(X[:1])[0])
+    True
+    """
+    loss = as_loss(loss)
+    max_step, n_threads = check_training(max_step, n_threads)
+    factor = Link.of(loss.kernel.classes).factor
+    return Objective(loss, factor=factor, max_step=max_step, n_threads=n_threads)
+
+
+def metric(loss: Any) -> Callable[..., tuple[str, float, bool]]:
+    """Return the weighted mean loss as an evaluation metric for LightGBM.
+
+    The object goes into ``feval`` of `lightgbm.train` and `lightgbm.cv`, and into ``eval_metric``
+    of ``LGBMClassifier.fit``, beside an `objective`: it takes its scores for raw scores, which they
+    are under a Python objective. Beside LGBMClassifier's callable objective set ``metric="None"``:
+    the ``binary_logloss`` that it would add is computed on raw scores.
+
+    Parameters
+    ----------
+    loss : Loss or another object whose call is the weighted mean loss
+        See `objective`.
+
+    Returns
+    -------
+    callable
+        Its name in the history is that of the loss's class, ``focal_loss``.
+
+    Examples
+    --------
+    >>> from focalboost import FocalLoss
+    >>> import focalboost.lightgbm
+    >>> focalboost.lightgbm.metric(FocalLoss(gamma=0.0))([0.0, 1.0], [0.0, 0.0])
+    ('focal_loss', 0.6931471805599453, False)
+    """
+    return Metric(as_metric(loss))

@@ -1,0 +1,134 @@
+"""LightGBM's parameters: their names, those that a Python objective switches off, and the link."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from focalboost.boosters.options import ALPHA, START, STOPPING, Refused
+from focalboost.losses._classes import Classes
+
+OBJECTIVE = ("objective", "objective_type", "app", "application", "loss")
+BOOSTING = ("boosting", "boosting_type", "boost")
+NUM_CLASS = ("num_class", "num_classes")
+NUM_THREADS = ("num_threads", "num_thread", "nthread", "nthreads", "n_jobs")
+NUM_ITERATIONS = (
+    "num_iterations",
+    "num_iteration",
+    "n_iter",
+    "num_tree",
+    "num_trees",
+    "num_round",
+    "num_rounds",
+    "nrounds",
+    "num_boost_round",
+    "n_estimators",
+    "max_iter",
+)
+METRIC = ("metric", "metrics", "metric_types")
+EARLY_STOPPING = (
+    "early_stopping_round",
+    "early_stopping_rounds",
+    "early_stopping",
+    "n_iter_no_change",
+)
+_BAGGING = (
+    "LightGBM ignores it with a Python objective. Use bagging_fraction, and alpha of the loss."
+)
+
+# Whatever the number of classes.
+_ALWAYS = (
+    Refused(("scale_pos_weight",), (1, None), ALPHA),
+    Refused(("is_unbalance", "unbalance", "unbalanced_sets"), (False, None), ALPHA),
+    Refused(("sigmoid",), (1, None), "The link of the trained model is the plain sigmoid."),
+    Refused(("boost_from_average",), (True, None), START),
+    Refused(
+        ("pos_bagging_fraction", "pos_sub_row", "pos_subsample", "pos_bagging"),
+        (1, None),
+        _BAGGING,
+    ),
+    Refused(
+        ("neg_bagging_fraction", "neg_sub_row", "neg_subsample", "neg_bagging"),
+        (1, None),
+        _BAGGING,
+    ),
+    Refused(
+        BOOSTING,
+        ("gbdt", "gbrt", "dart", "goss", None),
+        "LightGBM's random forests take no Python objective.",
+    ),
+)
+# FocalClassifier has parameters of its own for these.
+_IN_CLASSIFIER = (
+    Refused(OBJECTIVE[1:], (None,), "The loss of FocalClassifier is the objective."),
+    Refused(METRIC, (None, "None", ""), STOPPING),
+    Refused(EARLY_STOPPING, (None, 0), STOPPING),
+)
+
+
+@dataclass(frozen=True)
+class Link:
+    """What LightGBM calls a model whose scores have the loss's shape."""
+
+    params: Mapping[str, Any]
+    # as the model file says it, and as a person does
+    text: str
+    kind: str
+    # of the curvature: LightGBM's own softmax has a diagonal Hessian larger by this
+    factor: float
+    # Without an objective of its own LightGBM hands raw scores to its metrics, so that only those
+    # are right that look at the order of the scores.
+    ranking_metrics: frozenset[str]
+    refused: tuple[Refused, ...]
+
+    @staticmethod
+    def of(classes: Classes) -> Link:
+        """Return the link for two classes or for several."""
+        k = classes.n_classes
+        if classes.n_scores == 1:
+            return Link(
+                {"objective": "binary"},
+                "binary sigmoid:1",
+                "binary",
+                1.0,
+                frozenset({"auc", "average_precision"}),
+                (
+                    Refused(OBJECTIVE, ("binary", None), "The loss is the objective."),
+                    Refused(NUM_CLASS, (1, None), "The loss is binary."),
+                    *_ALWAYS,
+                ),
+            )
+        return Link(
+            {"objective": "multiclass", "num_class": k},
+            f"multiclass num_class:{k}",
+            f"multiclass (num_class:{k})",
+            k / (k - 1),
+            frozenset({"auc_mu"}),
+            (
+                Refused(OBJECTIVE, ("multiclass", "softmax", None), "The loss is the objective."),
+                Refused(NUM_CLASS, (k, None), f"The loss has {k} classes."),
+                *_ALWAYS,
+            ),
+        )
+
+    @property
+    def refused_in_classifier(self) -> tuple[Refused, ...]:
+        return (*self.refused, *_IN_CLASSIFIER)
+
+    def check_metrics(self, params: Mapping[str, Any]) -> None:
+        for name in METRIC:
+            value = params.get(name) or ()
+            for asked in value.split(",") if isinstance(value, str) else value:
+                word = str(asked).strip().lower()
+                if word not in self.ranking_metrics | {"none", "null", "custom", "na", ""}:
+                    raise ValueError(
+                        f"{name} must be {' or '.join(sorted(self.ranking_metrics))}, got "
+                        f"{asked!r}: LightGBM computes its metrics on raw scores under a Python "
+                        "objective. Use feval for others."
+                    )
+
+
+def get(params: Mapping[str, Any], names: tuple[str, ...], default: Any = None) -> Any:
+    """Return the value of a parameter under whichever of its names it is set."""
+    return next((params[name] for name in names if name in params), default)

@@ -1,0 +1,138 @@
+"""The init score and the link inside a LightGBM model."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+import numpy.typing as npt
+
+from focalboost.lightgbm.options import Link
+from focalboost.losses._classes import of_scores
+
+__all__ = ["seal"]
+
+
+def seal(booster: lgb.Booster, init_score: npt.ArrayLike) -> lgb.Booster:
+    """Return a booster with the init score and the link embedded in the model.
+
+    LightGBM stores neither with a Python objective. The init score is added to every leaf of the
+    first tree, as LightGBM's own ``boost_from_average`` does, and the model is marked as a binary
+    one: its ``predict`` is the sigmoid of init score plus trees, also after it is saved and loaded
+    where focalboost is not installed. With several classes it is the softmax, and each class's
+    init score is in its own first tree.
+
+    Parameters
+    ----------
+    booster : lightgbm.Booster
+        Trained with `objective` on data with ``init_score``.
+    init_score : float or array-like of shape (K,)
+        The init score that the data had, or one for each class, in raw score units.
+
+    Returns
+    -------
+    lightgbm.Booster
+        A new booster; ``best_iteration`` and ``best_score`` are kept.
+
+    Raises
+    ------
+    ValueError
+        If the model has an objective of its own, as a sealed one has, or no tree, or another number
+        of classes.
+
+    Examples
+    --------
+    >>> import lightgbm, numpy as np
+    >>> import focalboost.lightgbm
+    >>> from focalboost import FocalLoss
+    >>> X, y = np.arange(100.0)[:, np.newaxis], np.arange(100) >= 90
+    >>> loss = FocalLoss(gamma=0.0)
+    >>> init_score = loss.init_score(y)
+    >>> params = {"objective": focalboost.lightgbm.objective(loss), "verbose": -1}
+    >>> data = lightgbm.Dataset(X, y, init_score=np.full(100, init_score))
+    >>> booster = lightgbm.train(params, data, num_boost_round=5)
+    >>> sealed = focalboost.lightgbm.seal(booster, init_score)
+    >>> bool(np.allclose(sealed.predict(X, raw_score=True), booster.predict(X) + init_score))
+    True
+    """
+    scores = np.atleast_1d(np.asarray(init_score, dtype=np.float64))
+    if not np.all(np.isfinite(scores)):
+        raise ValueError(f"init_score must be finite, got {scores[~np.isfinite(scores)][0]}.")
+    k = booster.num_model_per_iteration()
+    if scores.shape != (k,):
+        raise ValueError(
+            f"init_score must have one value for each of the {k} raw scores of a sample, got shape "
+            f"{scores.shape}."
+        )
+    link = Link.of(of_scores(k))
+    sealed = lgb.Booster(model_str=_sealed_text(booster.model_to_string(), [*scores], link))
+    sealed.best_iteration = booster.best_iteration
+    sealed.best_score = booster.best_score
+    sealed.params = {**booster.params, **link.params}
+    return sealed
+
+
+def as_booster(init_model: str | Path | lgb.Booster) -> lgb.Booster:
+    """Return a model to continue, from a file too."""
+    if isinstance(init_model, lgb.Booster):
+        return init_model
+    return lgb.Booster(model_file=init_model)
+
+
+def check_sealed(init_model: str | Path | lgb.Booster, link: Link) -> None:
+    """Raise a ValueError for a model to continue that does not hold an init score of this kind."""
+    if _line(link) not in as_booster(init_model).model_to_string(num_iteration=1):
+        raise ValueError(
+            f"init_model must be a {link.kind} model with its init score embedded, as train and "
+            "seal return it. Train it by focalboost.lightgbm.train."
+        )
+
+
+def _line(link: Link) -> str:
+    return f"\nobjective={link.text}\n"
+
+
+def _sealed_text(text: str, init_scores: list[float], link: Link) -> str:
+    """Return the model text with the init scores in the first trees, and with its link."""
+    head, *trees = re.split(r"\n(?=Tree=\d+\n)", text)
+    if len(trees) < len(init_scores):
+        raise ValueError("booster must have a tree, got none.")
+    if "\nobjective=" in head:
+        raise ValueError("booster must not have an objective of its own: is it sealed already?")
+    sizes = re.search(r"\ntree_sizes=(.*)", head)
+    grown = [int(size) for size in sizes[1].split()] if sizes else [0] * len(trees)
+    for i, init_score in enumerate(init_scores):
+        tree, end, rest = trees[i].partition("\n\n")
+        sealed = "\n".join(_sealed_line(line, init_score) for line in tree.split("\n"))
+        grown[i] += len(sealed) - len(tree)
+        trees[i] = sealed + end + rest
+
+    if sizes:
+        head = head.replace(sizes[0], "\ntree_sizes=" + " ".join(map(str, grown)))
+    # Each reader of the file looks for the link in one of two places.
+    head = head.replace("\nfeature_names=", f"{_line(link)}feature_names=", 1)
+    name: Any = link.params["objective"]
+    trees[-1], found = re.subn(
+        r"(?m)^\[objective: .*\]$", f"[objective: {name}]", trees[-1], count=1
+    )
+    if not found or _line(link) not in head:
+        raise ValueError(
+            "booster must have a model text as LightGBM 4 writes it; this release of LightGBM "
+            "writes another."
+        )
+    return "\n".join([head, *trees])
+
+
+def _sealed_line(line: str, init_score: float) -> str:
+    name, _, value = line.partition("=")
+    if name in ("leaf_value", "internal_value", "leaf_const") and value:
+        # 17 digits give back the same double precision number; LightGBM's own inner nodes have 6.
+        digits = 6 if name == "internal_value" else 17
+        return f"{name}=" + " ".join(
+            f"{float(v) + init_score:.{digits}g}" for v in value.split(" ")
+        )
+    # The shrinkage is history by now, and the init score was never shrunk.
+    return "shrinkage=1" if name == "shrinkage" else line

@@ -1,0 +1,288 @@
+"""Training in LightGBM, from the init score of the loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+
+from focalboost.boosters.objectives import RoundObjective, known_samples
+from focalboost.boosters.options import refuse, thread_count, without
+from focalboost.lightgbm import options
+from focalboost.lightgbm.objectives import Metric, objective
+from focalboost.lightgbm.options import Link
+from focalboost.lightgbm.sealing import as_booster, check_sealed, seal
+from focalboost.losses._classes import Classes
+from focalboost.losses._types import Array
+from focalboost.losses.foreign import as_schedule
+
+__all__ = ["train"]
+
+
+def train(
+    params: dict[str, Any],
+    train_set: lgb.Dataset,
+    num_boost_round: int = 100,
+    valid_sets: list[lgb.Dataset] | None = None,
+    valid_names: list[str] | None = None,
+    feval: Callable[..., Any] | list[Callable[..., Any]] | None = None,
+    init_model: str | Path | lgb.Booster | None = None,
+    keep_training_booster: bool = False,
+    callbacks: list[Callable[..., Any]] | None = None,
+    *,
+    loss: Any,
+    max_step: float | None = 4.0,
+) -> lgb.Booster:
+    """Train a LightGBM model with the loss; everything else is as in `lightgbm.train`.
+
+    Training starts at the loss's optimal constant, on training and validation data. The history
+    has the weighted mean loss after the metrics that you ask for, and ``early_stopping_round``
+    watches the loss alone (a callback of your own watches what you tell it to). The booster that
+    comes back has the init score embedded in the model (see `seal`): its ``predict`` is the sigmoid
+    of the raw score, or the softmax of the raw scores of several classes. With focal loss that is a
+    score, not a probability: ``loss.inverse_link(booster.predict(X, raw_score=True))`` is the
+    probability.
+
+    Parameters
+    ----------
+    params : dict
+        LightGBM's parameters. ``objective`` may be left out or be "binary". Parameters that act
+        only with LightGBM's own objective are refused, such as ``scale_pos_weight``,
+        ``is_unbalance`` and ``pos_bagging_fraction``, and so are metrics that need probabilities.
+        ``feature_pre_filter`` is False unless the Dataset says otherwise, so that constant or small
+        data train too. With ``boosting="dart"`` LightGBM does not reproduce its own runs under a
+        Python objective.
+    train_set : lightgbm.Dataset
+        Labels in [0, 1], or from 0 to K - 1 with K classes; it must have no ``init_score`` of its
+        own, and has none afterwards.
+    num_boost_round, valid_sets, valid_names, feval, callbacks
+        As in `lightgbm.train`.
+    init_model : str, pathlib.Path or lightgbm.Booster, optional
+        A model of this function to continue, from whose scores training goes on.
+    keep_training_booster : bool, default=False
+        Must be False: the init score cannot be embedded in a booster that goes on training.
+    loss : Loss, ScheduledLoss or another object with the contract of a loss
+        See `objective`.
+    max_step : float or None, default=4.0
+        Bound on a single sample's Newton step; see `objective`. The loss is computed on as many
+        threads as ``num_threads`` says.
+
+    Returns
+    -------
+    lightgbm.Booster
+
+    Raises
+    ------
+    ValueError
+        If a label, raw score or parameter breaks its rule; the message names it.
+
+    Examples
+    --------
+    >>> import lightgbm, numpy as np
+    >>> import focalboost.lightgbm
+    >>> from focalboost import FocalLoss
+    >>> X, y = np.arange(100.0)[:, np.newaxis], np.arange(100) >= 90
+    >>> loss = FocalLoss(gamma=2.0)
+    >>> booster = focalboost.lightgbm.train(
+    ...     {"verbose": -1}, lightgbm.Dataset(X, y), num_boost_round=20, loss=loss)
+    >>> proba = loss.inverse_link(booster.predict(X, raw_score=True))
+    >>> bool(proba[:85].max() < 0.05) and bool(proba[-5:].min() > 0.8)
+    True
+    """
+    begin = 0 if init_model is None else as_booster(init_model).current_iteration()
+    schedule = as_schedule(loss)
+    # LightGBM takes the number in its parameters before the argument.
+    n_rounds = int(options.get(params or {}, options.NUM_ITERATIONS, num_boost_round))
+    first, last = schedule.at(0), schedule.at(begin + n_rounds - 1)
+    classes = last.kernel.classes
+    link = Link.of(classes)
+    params = dict(params or {})
+    refuse(params, link.refused)
+    link.check_metrics(params)
+    valid_sets = [valid_sets] if isinstance(valid_sets, lgb.Dataset) else list(valid_sets or [])
+    _check_call(params, train_set, valid_sets, keep_training_booster)
+    if init_model is not None:
+        check_sealed(init_model, link)
+
+    params = without(params, *options.OBJECTIVE, *options.NUM_CLASS)
+    data_sets = list({id(data): data for data in [train_set, *valid_sets]}.values())
+    for data in data_sets:
+        _read(data, train_set, params)
+        _check_no_init_score(data)
+    known = known_samples(classes, ((data, *_samples(data)) for data in data_sets))
+    # A model to continue brings its own init score in its first tree.
+    init_score = None if init_model is not None else first.init_score(*known[id(train_set)])
+
+    n_threads = thread_count(options.get(params, options.NUM_THREADS))
+    rounds = RoundObjective(
+        schedule,
+        lambda loss: replace(objective(loss, max_step=max_step, n_threads=n_threads), known=known),
+    )
+    params |= {**link.params, "objective": rounds}
+    if not any(name in params for name in options.METRIC):
+        params["metric"] = "None"
+    fevals = [] if feval is None else [feval] if callable(feval) else list(feval)
+    callbacks = [*(callbacks or []), keep_parameters, _enter_rounds(rounds)]
+    patience = options.get(params, options.EARLY_STOPPING)
+    params = without(params, *options.EARLY_STOPPING)
+    if patience is not None and patience > 0:
+        callbacks.append(_stop_on(last.name, patience, params))
+
+    with _init_scores(data_sets, init_score, classes):
+        booster = lgb.train(
+            params,
+            train_set,
+            num_boost_round,
+            valid_sets=valid_sets or None,
+            valid_names=valid_names,
+            feval=[*fevals, Metric(last, known=known)],
+            init_model=init_model,
+            callbacks=callbacks,
+        )
+    return seal(booster, np.zeros(classes.n_scores) if init_score is None else init_score)
+
+
+def _check_call(
+    params: dict[str, Any],
+    train_set: lgb.Dataset,
+    valid_sets: list[lgb.Dataset],
+    keep_training_booster: bool,
+) -> None:
+    if keep_training_booster:
+        raise ValueError(
+            "keep_training_booster must be False, got True: the init score cannot be embedded in a "
+            "booster that goes on training. Continue a trained one with init_model."
+        )
+    boosting = str(options.get(params, options.BOOSTING)).lower()
+    if train_set in valid_sets and boosting == "dart":
+        raise ValueError(
+            "valid_sets must not hold train_set where boosting is dart: reading its scores would "
+            "change the model. Give a second Dataset of the same samples."
+        )
+
+
+def _check_no_init_score(data: lgb.Dataset) -> None:
+    if len(_field(data, "init_score")):
+        raise ValueError(
+            "init_score must not be set on train_set or valid_sets: train starts at the optimum of "
+            "the loss and embeds it in the model, which cannot hold a score for each sample. For "
+            "scores of your own use lightgbm.train with objective(loss)."
+        )
+
+
+def keep_parameters(env: Any) -> None:
+    """Spare the booster the reset of its parameters at its first Python gradient.
+
+    The reset would draw the columns of feature_fraction anew, so that the trees would not be those
+    of LightGBM's own objective. Where LightGBM renames this private flag, only that is lost.
+    """
+    for booster in getattr(env.model, "boosters", [env.model]):
+        if hasattr(booster, "_Booster__set_objective_to_none"):
+            booster._Booster__set_objective_to_none = True  # noqa: SLF001
+
+
+keep_parameters.before_iteration = True  # type: ignore[attr-defined]
+
+
+def _stop_on(name: str, rounds: int, params: dict[str, Any]) -> Callable[[Any], None]:
+    """Return LightGBM's early stopping on one metric, where it would look at all of them."""
+    verbosity = [params[key] for key in ("verbosity", "verbose") if key in params]
+    stop = lgb.early_stopping(
+        rounds,
+        verbose=not verbosity or verbosity[0] > 0,
+        min_delta=params.get("early_stopping_min_delta", 0.0),
+    )
+
+    def stop_on_one(env: Any) -> None:
+        results = [result for result in env.evaluation_result_list or [] if result[1] == name]
+        # A named tuple in older releases of LightGBM, a dataclass in newer ones.
+        stop(
+            lgb.callback.CallbackEnv(
+                model=env.model,
+                params=env.params,
+                iteration=env.iteration,
+                begin_iteration=env.begin_iteration,
+                end_iteration=env.end_iteration,
+                evaluation_result_list=results,
+            )
+        )
+
+    stop_on_one.order = stop.order  # type: ignore[attr-defined]
+    return stop_on_one
+
+
+def _enter_rounds(rounds: RoundObjective) -> Callable[[Any], None]:
+    """Return a callback that tells the objective the round, counted on in a continued model."""
+
+    def enter(env: Any) -> None:
+        rounds.enter(env.iteration)
+
+    enter.before_iteration = True  # type: ignore[attr-defined]
+    return enter
+
+
+def _samples(data: lgb.Dataset) -> tuple[Array, Array | None]:
+    weight = _field(data, "weight")
+    return _field(data, "label"), weight if len(weight) else None
+
+
+def _read(data: lgb.Dataset, train_set: lgb.Dataset, params: dict[str, Any]) -> None:
+    """Construct a subset or a file, whose labels are not to be had otherwise."""
+    if _is_constructed(data) or data.label is not None:
+        return
+    if data.used_indices is None and not isinstance(data.data, str | Path):
+        # LightGBM would make zeros of them.
+        raise ValueError("label must be set on train_set and valid_sets, got None.")
+    if data.used_indices is not None:
+        data.construct()  # with the parameters of the whole
+        return
+    if data is not train_set:
+        data.set_reference(train_set)
+    # What lightgbm.train does itself, too late for us.
+    data._update_params({"feature_pre_filter": False, **params}).construct()  # noqa: SLF001
+
+
+@contextmanager
+def _init_scores(data_sets: list[lgb.Dataset], init_score: Any, classes: Classes) -> Iterator[None]:
+    """Give the data sets an init score, or none if None, and take it away again."""
+    own_params = [data.params for data in data_sets]
+    if not _is_constructed(data_sets[0]):
+        # Else LightGBM refuses a Python objective on constant or small data.
+        for data in data_sets:
+            if not _is_constructed(data):
+                data.params = {"feature_pre_filter": False, **(data.params or {})}
+    try:
+        for data in data_sets if init_score is not None else []:
+            if getattr(data, "_predictor", None) is not None:
+                # Left by a run that continued a model: it would come before the init score.
+                data._set_predictor(None)  # noqa: SLF001
+            data.set_init_score(classes.repeat(init_score, len(_field(data, "label"))))
+        yield
+    finally:
+        for data, own in zip(data_sets, own_params, strict=True):
+            data.set_init_score(None)
+            if _is_constructed(data):
+                data.set_field("init_score", None)
+            else:
+                data.params = own
+
+
+def _is_constructed(data: lgb.Dataset) -> bool:
+    # A construction that failed leaves a null pointer, at which LightGBM's own methods crash.
+    handle = data._handle  # noqa: SLF001
+    return handle is not None and bool(handle.value)
+
+
+def _field(data: lgb.Dataset, name: str) -> Array:
+    """Return label, weight or init_score, empty if unset, without constructing a data set.
+
+    `lightgbm.train` constructs it with its own parameters, which must not come too late.
+    """
+    values = data.get_field(name) if _is_constructed(data) else getattr(data, name)
+    # In single precision, as LightGBM stores it.
+    return np.asarray([] if values is None else values, dtype=np.float32)

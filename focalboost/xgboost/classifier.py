@@ -1,0 +1,95 @@
+"""XGBClassifier, as FocalClassifier trains it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import xgboost as xgb
+from sklearn.base import clone
+
+from focalboost.boosters.options import refuse, thread_count, without
+from focalboost.boosters.port import Adapter, Job, Trained
+from focalboost.losses._types import Array
+from focalboost.xgboost import options
+from focalboost.xgboost.objectives import Metric, objective
+from focalboost.xgboost.options import Link, base_score
+
+# XGBoost passes a Python metric through text of six decimals: of a million times the loss.
+_MAGNIFICATION = 1e6
+
+
+class XGBoostAdapter:
+    """The port's adapter to XGBClassifier."""
+
+    @property
+    def takes_several_classes(self) -> bool:
+        return options.TAKES_SEVERAL_CLASSES
+
+    def accepts(self, estimator: object) -> bool:
+        # Dask's estimators train elsewhere, and a random forest has no rounds.
+        is_other = type(estimator).__name__.startswith(("Dask", "XGBRF"))
+        return isinstance(estimator, xgb.XGBClassifier) and not is_other
+
+    def default(self) -> xgb.XGBClassifier:
+        return xgb.XGBClassifier()
+
+    def copy(self, estimator: xgb.XGBClassifier) -> Any:
+        return clone(estimator)
+
+    def fit(self, estimator: xgb.XGBClassifier, job: Job) -> Trained:
+        """Train the estimator in place."""
+        params = estimator.get_params()
+        link = Link.of(job.loss.kernel.classes)
+        refuse(params, link.refused_in_classifier)
+        if "class_weight" in params:
+            # which is alpha; XGBoost would warn that it does not know it
+            estimator.kwargs = without(estimator.kwargs, "class_weight")
+        rows, callbacks = job.training, list(params["callbacks"] or [])
+        if job.categories:
+            estimator.set_params(enable_categorical=True)
+        evals: dict[str, Any] = {}
+        if job.validation is not None:
+            evals = {"eval_set": [(job.validation.X, job.validation.y)]}
+            if job.validation.weight is not None:
+                evals["sample_weight_eval_set"] = [job.validation.weight]
+            if job.patience is not None:
+                # The booster then ends at its best round, for whoever predicts with it.
+                callbacks.append(
+                    xgb.callback.EarlyStopping(rounds=job.patience, maximize=False, save_best=True)
+                )
+        estimator.set_params(
+            objective=replace(
+                objective(
+                    job.loss, max_step=job.max_step, n_threads=thread_count(params.get("n_jobs"))
+                ),
+                is_checked=True,
+            ),
+            base_score=base_score(job.init_score),
+            eval_metric=Metric(job.metric, scale=_MAGNIFICATION, is_checked=True)
+            if evals
+            else None,
+            disable_default_eval_metric=True,
+            callbacks=callbacks or None,
+        )
+        estimator.fit(rows.X, rows.y, sample_weight=rows.weight, verbose=False, **evals)
+        history = []
+        if evals:
+            ((name, values),) = estimator.evals_result()["validation_0"].items()
+            history = [value / _MAGNIFICATION for value in values]
+            estimator.evals_result_ = {"validation_0": {name: history}}
+            if job.patience is not None:
+                estimator.get_booster().set_attr(best_score=str(min(history)))
+        # From here on it is a classifier with XGBoost's own objective, which needs no focalboost.
+        estimator.set_params(
+            objective=link.params["objective"], callbacks=params["callbacks"], eval_metric=None
+        )
+        return Trained(estimator, history, estimator.get_booster().num_boosted_rounds())
+
+    def raw_prediction(self, estimator: xgb.XGBClassifier, X: Any) -> Array:
+        """Return the raw scores of an estimator that `fit` trained, init score included."""
+        return np.asarray(estimator.predict(X, output_margin=True))
+
+
+ADAPTER: Adapter = XGBoostAdapter()

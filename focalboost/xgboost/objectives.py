@@ -1,0 +1,114 @@
+"""A loss as XGBoost calls for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import xgboost as xgb
+
+from focalboost.boosters.objectives import Called, Objective
+from focalboost.losses.base import check_training
+from focalboost.losses.foreign import as_loss, as_metric
+from focalboost.xgboost.options import Link
+
+__all__ = ["metric", "objective"]
+
+
+@dataclass(frozen=True)
+class Metric(Called):
+    """The weighted mean of a loss, times a factor."""
+
+    scale: float = 1.0
+
+    @property
+    def __name__(self) -> str:
+        # XGBClassifier's name for it in the history.
+        return self.loss.name
+
+    def __call__(self, first: Any, second: Any, sample_weight: Any = None) -> Any:
+        y, z, w = self.samples(first, second, sample_weight)
+        value = self.scale * self.loss.kernel.mean(y, z, w)
+        return (self.loss.name, value) if isinstance(second, xgb.DMatrix) else value
+
+
+def objective(loss: Any, *, max_step: float | None = 4.0, n_threads: int = 1) -> Objective:
+    """Return the loss as an objective for XGBoost.
+
+    The object goes into ``obj`` of `xgboost.train` and `xgboost.cv`, and into
+    ``XGBClassifier(objective=...)``. It applies sample weights, and raises a ValueError where a
+    label is not one of the classes or a raw score is not finite or has another shape.
+
+    Where you train by other means than `train`, give XGBoost the init score with it:
+    ``base_score=expit(loss.init_score(y))``, and natively ``objective="binary:logistic"`` too,
+    which is the link of the model. XGBClassifier sets that by itself.
+
+    Parameters
+    ----------
+    loss : Loss, or another object with the contract of one
+        Its contract is in the notes of `Loss`: scikit-learn's losses have it.
+    max_step : float or None, default=4.0
+        Bound on the Newton step that a single sample asks for, in raw score; see `Loss.curvature`.
+        It plays the part of ``max_delta_step``, for a sample in place of a leaf. None is for parity
+        with XGBoost's own log loss at gamma = 0.
+    n_threads : int, default=1
+        Threads for arrays of half a million samples or more. The results do not depend on it.
+
+    Returns
+    -------
+    callable
+        It pickles, and equals the objective of an equal loss.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy.special import expit
+    >>> from xgboost import XGBClassifier
+    >>> import focalboost.xgboost
+    >>> from focalboost import FocalLoss
+    >>> X, y = np.arange(100.0)[:, np.newaxis], np.arange(100) >= 90
+    >>> loss = FocalLoss(gamma=2.0)
+    >>> model = XGBClassifier(
+    ...     objective=focalboost.xgboost.objective(loss),
+    ...     base_score=expit(loss.init_score(y)), min_child_weight=0.0)
+    >>> bool(model.fit(X, y).predict_proba(X)[-1, 1] > 0.5)
+    True
+    """
+    loss = as_loss(loss)
+    max_step, n_threads = check_training(max_step, n_threads)
+    factor = Link.of(loss.kernel.classes).factor
+    return Objective(loss, factor=factor, max_step=max_step, n_threads=n_threads)
+
+
+def metric(loss: Any) -> Callable[..., Any]:
+    """Return the weighted mean loss as an evaluation metric for XGBoost.
+
+    The object goes into ``custom_metric`` of `xgboost.train` and `xgboost.cv`, and into
+    ``XGBClassifier(eval_metric=...)``, beside an `objective`: it takes its scores for raw scores,
+    which they are under a Python objective.
+
+    XGBoost passes a Python metric through text with six decimals, which is coarse for a loss near 0
+    and can stop training early. `train` keeps every digit.
+
+    Parameters
+    ----------
+    loss : Loss or another object whose call is the weighted mean loss
+        See `objective`.
+
+    Returns
+    -------
+    callable
+        Its name in the history is that of the loss's class, ``focal_loss``.
+
+    Examples
+    --------
+    >>> import numpy as np, xgboost
+    >>> from focalboost import FocalLoss
+    >>> import focalboost.xgboost
+    >>> data = xgboost.DMatrix(np.zeros((2, 1)), [0.0, 1.0])
+    >>> name, value = focalboost.xgboost.metric(FocalLoss(gamma=0.0))(np.zeros(2), data)
+    >>> name, round(value, 6)
+    ('focal_loss', 0.693147)
+    """
+    return Metric(as_metric(loss))

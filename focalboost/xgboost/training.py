@@ -1,0 +1,204 @@
+"""Training in XGBoost, from the init score of the loss."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import xgboost as xgb
+
+from focalboost.boosters.objectives import RoundObjective, known_samples, labels_and_weights
+from focalboost.boosters.options import refuse, thread_count
+from focalboost.losses.foreign import as_schedule
+from focalboost.xgboost.objectives import Metric, objective
+from focalboost.xgboost.options import Link, base_score
+
+__all__ = ["train"]
+
+
+class _Callbacks(xgb.callback.TrainingCallback):
+    """Adds the loss to the history in full precision, then calls the others in their order.
+
+    XGBoost passes a custom metric through text of six decimals, in which a small loss stands still
+    and stops training early; and before 3.0 it calls callbacks in no order.
+    """
+
+    def __init__(
+        self,
+        metric: Metric,
+        rounds: RoundObjective,
+        evals: Sequence[tuple[xgb.DMatrix, str]],
+        callbacks: Sequence[xgb.callback.TrainingCallback],
+    ) -> None:
+        self._metric = metric
+        self._rounds = rounds
+        self._evals = evals
+        self._callbacks = callbacks
+
+    def before_training(self, model: Any) -> Any:
+        for callback in self._callbacks:
+            model = callback.before_training(model)
+        return model
+
+    def after_training(self, model: Any) -> Any:
+        for callback in self._callbacks:
+            model = callback.after_training(model)
+        return model
+
+    def before_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+        # epoch begins at 0 in a continued model
+        self._rounds.enter(model.num_boosted_rounds())
+        return any(c.before_iteration(model, epoch, evals_log) for c in self._callbacks)
+
+    def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+        for data, name in self._evals:
+            key, value = self._metric(model.predict(data, output_margin=True), data)
+            evals_log.setdefault(name, {}).setdefault(key, []).append(value)
+        return any(c.after_iteration(model, epoch, evals_log) for c in self._callbacks)
+
+
+def train(
+    params: dict[str, Any],
+    dtrain: xgb.DMatrix,
+    num_boost_round: int = 10,
+    *,
+    evals: Sequence[tuple[xgb.DMatrix, str]] | None = None,
+    early_stopping_rounds: int | None = None,
+    evals_result: dict[str, Any] | None = None,
+    verbose_eval: bool | int | None = True,
+    xgb_model: str | os.PathLike[str] | xgb.Booster | bytearray | None = None,
+    callbacks: Sequence[xgb.callback.TrainingCallback] | None = None,
+    custom_metric: Callable[..., Any] | None = None,
+    loss: Any,
+    max_step: float | None = 4.0,
+) -> xgb.Booster:
+    """Train an XGBoost model with the loss; everything else is as in `xgboost.train`.
+
+    ``loss`` takes the place of ``obj`` and ``maximize``. Training starts at the loss's optimal
+    constant. The weighted mean loss is the last metric of the history, in full precision, and so
+    the one that early stopping minimises. The init score is stored in the booster that comes back:
+    its ``predict`` is the sigmoid of the raw score (with several classes, the softmax), also after
+    it is saved and loaded where focalboost is not installed. With focal loss that is a score, not a
+    probability: ``loss.inverse_link(booster.predict(data, output_margin=True))`` is the
+    probability.
+
+    Parameters
+    ----------
+    params : dict
+        XGBoost's parameters; its ``gamma`` and ``alpha`` are not the loss's. ``objective`` may be
+        left out or be "binary:logistic", or "multi:softprob" with several classes, which need
+        XGBoost 3.1. ``scale_pos_weight`` and ``base_score`` are refused.
+        Hessians of focal loss are small: ``min_child_weight`` below its default of 1 lets trees
+        split where positives are few.
+    dtrain : xgboost.DMatrix
+        Labels in [0, 1], or from 0 to K - 1 with K classes; it must have no ``base_margin``.
+    num_boost_round, evals, early_stopping_rounds, evals_result, verbose_eval, callbacks, \
+    custom_metric
+        As in `xgboost.train`. As there, the booster holds all rounds, and ``best_iteration`` says
+        which was the best.
+    xgb_model : str, path, xgboost.Booster or bytearray, optional
+        A model of the same objective to continue, as this function returns it; it keeps its start
+        score.
+    loss : Loss, ScheduledLoss or another object with the contract of a loss
+        See `objective`.
+    max_step : float or None, default=4.0
+        Bound on a single sample's Newton step; see `objective`. The loss is computed on as many
+        threads as ``nthread`` says.
+
+    Returns
+    -------
+    xgboost.Booster
+
+    Raises
+    ------
+    ValueError
+        If a label, raw score or parameter breaks its rule; the message names it.
+
+    Warns
+    -----
+    UserWarning
+        If the init score is beyond 13.8, where XGBoost cuts it off.
+
+    Examples
+    --------
+    >>> import numpy as np, xgboost
+    >>> import focalboost.xgboost
+    >>> from focalboost import FocalLoss
+    >>> X, y = np.arange(100.0)[:, np.newaxis], np.arange(100) >= 90
+    >>> loss, data = FocalLoss(gamma=2.0), xgboost.DMatrix(X, y)
+    >>> booster = focalboost.xgboost.train({"min_child_weight": 0}, data, 20, loss=loss)
+    >>> proba = loss.inverse_link(booster.predict(data, output_margin=True))
+    >>> bool(proba[:85].max() < 0.05) and bool(proba[-5:].min() > 0.8)
+    True
+    """
+    begin = 0 if xgb_model is None else _as_booster(xgb_model).num_boosted_rounds()
+    schedule = as_schedule(loss)
+    first, last = schedule.at(0), schedule.at(begin + num_boost_round - 1)
+    classes = last.kernel.classes
+    link = Link.of(classes)
+    params = _as_dict(params)
+    refuse(params, link.refused)
+    evals = list(evals or [])
+    data_sets = list({id(d): d for d in [dtrain, *(data for data, _ in evals)]}.values())
+    for data in data_sets:
+        if len(data.get_base_margin()):
+            raise ValueError(
+                "base_margin must not be set on dtrain or evals: train starts at the optimum of "
+                "the loss and stores it in the model, which cannot hold a score for each sample. "
+                "For scores of your own use xgboost.train with objective(loss)."
+            )
+    known = known_samples(classes, ((data, *labels_and_weights(data)) for data in data_sets))
+    # Without a metric of its own XGBoost would add its default, on the sigmoid of the raw score.
+    if "eval_metric" not in params:
+        params.setdefault("disable_default_eval_metric", True)
+    params |= link.params
+    if xgb_model is None:
+        params["base_score"] = base_score(first.init_score(*known[id(dtrain)]))
+    else:
+        _check_same_link(xgb_model, link)
+    callbacks = list(callbacks or [])
+    if verbose_eval:
+        callbacks.append(xgb.callback.EvaluationMonitor(period=int(verbose_eval)))
+    if early_stopping_rounds:
+        # The last metric of the history is the one that stops: the loss.
+        callbacks.append(xgb.callback.EarlyStopping(rounds=early_stopping_rounds, maximize=False))
+    n_threads = thread_count(params.get("nthread"))
+    rounds = RoundObjective(
+        schedule,
+        lambda loss: replace(objective(loss, max_step=max_step, n_threads=n_threads), known=known),
+    )
+    return xgb.train(
+        params,
+        dtrain,
+        num_boost_round,
+        evals=evals,
+        obj=rounds,
+        evals_result=evals_result,
+        verbose_eval=False,
+        xgb_model=xgb_model,
+        callbacks=[_Callbacks(Metric(last, known=known), rounds, evals, callbacks)],
+        custom_metric=custom_metric,
+    )
+
+
+def _as_dict(params: Any) -> dict[str, Any]:
+    """Return XGBoost's parameters as a dict; a list of pairs may name several metrics."""
+    if params is None or isinstance(params, dict):
+        return dict(params or {})
+    metrics = [value for name, value in params if name == "eval_metric"]
+    return {**dict(params), **({"eval_metric": metrics} if metrics else {})}
+
+
+def _as_booster(xgb_model: Any) -> xgb.Booster:
+    return xgb_model if isinstance(xgb_model, xgb.Booster) else xgb.Booster(model_file=xgb_model)
+
+
+def _check_same_link(xgb_model: Any, link: Link) -> None:
+    learner = json.loads(_as_booster(xgb_model).save_config())["learner"]
+    name, n_classes = learner["objective"]["name"], learner["learner_model_param"]["num_class"]
+    wanted = link.params["objective"]
+    if name != wanted or int(n_classes) not in {link.n_classes, max(link.n_classes, 1)}:
+        raise ValueError(f"xgb_model must be a {wanted} model, got {name} of {n_classes} classes.")
