@@ -8,17 +8,19 @@ from 0 on, the same ones in every table.
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_matrix, issparse
 from sklearn.utils.validation import check_array
 
+from focalboost.boosters.port import Table
+from focalboost.losses._types import Foreign
 
-def read(X: Any) -> Any:
+
+def read(X: Table) -> Table:
     """Return X as a pandas frame, where it has named columns, or a checked array or matrix."""
     # A table of a library is there only where the library is loaded.
-    loaded: dict[str, Any] = {**sys.modules}
+    loaded: dict[str, Foreign] = {**sys.modules}
     pandas, polars, pyarrow = map(loaded.get, ("pandas", "polars", "pyarrow"))
     if polars and isinstance(X, polars.LazyFrame):
         raise TypeError("X must be a table of data, got a polars LazyFrame: collect() it.")
@@ -34,7 +36,7 @@ def read(X: Any) -> Any:
     return X
 
 
-def categories_of(table: Any) -> dict[int, list[Any]]:
+def categories_of(table: Table) -> dict[int, list[Foreign]]:
     """Return the categories of a table's categorical columns by position."""
     if not hasattr(table, "dtypes"):
         return {}
@@ -45,7 +47,7 @@ def categories_of(table: Any) -> dict[int, list[Any]]:
     }
 
 
-def encode(table: Any, categories: dict[int, list[Any]]) -> Any:
+def encode(table: Table, categories: dict[int, list[Foreign]]) -> Table:
     """Return the table with its categories as codes, given those of the training table.
 
     A category that training has not seen is missing.
@@ -85,18 +87,7 @@ def encode(table: Any, categories: dict[int, list[Any]]) -> Any:
     return encoded
 
 
-def for_catboost(table: Any) -> Any:
-    """Return the table with its codes as strings, a missing one as "nan", as CatBoost asks."""
-    columns = categories_of(table)
-    if columns:
-        table = table.copy(deep=False)
-        for i in columns:
-            column = table.iloc[:, i].astype(object)
-            table.isetitem(i, column.where(column.notna(), "nan").astype(str).astype(object))
-    return table
-
-
-def _codes(name: Any, column: Any, categories: list[Any]) -> Any:
+def _codes(name: Foreign, column: Foreign, categories: list[Foreign]) -> Foreign:
     import pandas as pd
 
     values = column.astype(object)
@@ -115,7 +106,7 @@ def _codes(name: Any, column: Any, categories: list[Any]) -> Any:
     )
 
 
-def _as_csr_matrix(X: Any) -> Any:
+def _as_csr_matrix(X: Table) -> Table:
     """Return what all boosters take: not an array, indices of 32 bits, real numbers."""
     if X.nnz > np.iinfo(np.int32).max:
         raise ValueError(f"X must have under 2**31 entries where it is sparse, got {X.nnz}.")
@@ -124,7 +115,7 @@ def _as_csr_matrix(X: Any) -> Any:
     return csr_matrix((data, *pointers), X.shape)
 
 
-def _from_polars(X: Any) -> Any:
+def _from_polars(X: Table) -> Table:
     import pandas as pd
 
     columns = []

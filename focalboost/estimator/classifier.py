@@ -1,0 +1,462 @@
+"""FocalClassifier: a booster's own classifier, trained with focal loss."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import replace
+from inspect import signature
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from focalboost.boosters.port import (
+    Adapter,
+    Estimator,
+    Job,
+    Samples,
+    Table,
+    find_adapter,
+    first_installed,
+)
+from focalboost.estimator.samples import (
+    as_labels,
+    encode_labels,
+    in_single_precision,
+    weighted,
+)
+from focalboost.estimator.stopping import LogLoss
+from focalboost.estimator.tables import categories_of, encode, read
+from focalboost.estimator.weights import as_alpha, mean_factor, of_estimator
+from focalboost.losses import FocalLoss, Loss, SoftmaxFocalLoss
+from focalboost.losses._checks import check_whole
+from focalboost.losses._types import Array, Foreign, Function
+from focalboost.losses.foreign import as_loss, as_metric
+
+__all__ = ["FocalClassifier"]
+
+
+class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Classifier that trains a booster with focal loss, with calibrated probabilities.
+
+    It clones a classifier of LightGBM, XGBoost or CatBoost and trains the clone with `FocalLoss`,
+    or with more than two classes `SoftmaxFocalLoss`, from the loss's optimal constant. Parameters
+    of the booster are tuned as ``estimator__...``.
+
+    Parameters
+    ----------
+    estimator : LGBMClassifier, XGBClassifier or CatBoostClassifier, default=None
+        The booster; it is cloned. None is the first of the three that is installed, with its
+        defaults. Parameters that a Python objective would switch off, such as
+        ``scale_pos_weight``, are refused, and so are its own metrics and early stopping, for which
+        there are parameters here; its ``class_weight`` takes the place of ``alpha``.
+        A CatBoostClassifier with no ``learning_rate`` trains at 0.03: CatBoost fits the rate to the
+        data only for its own losses.
+    gamma : float, default=2.0
+        Focusing parameter of the loss, >= 0. This is not XGBoost's ``gamma``, which is
+        ``estimator__gamma``.
+    alpha : float, "balanced", EffectiveNumber, callable, dict or None, default=None
+        Weights of the classes in the loss, which the probabilities take out again. A float in
+        (0, 1) weights the positive class, and 1 - alpha the negative one. "balanced" uses inverse
+        class frequencies of the weighted samples, and `EffectiveNumber` a rule between that and
+        none. A callable is given the weighted numbers of samples and returns a weight for each
+        class. A dict maps each label to a weight. Whatever the rule, the mean of the class weights
+        over the samples is 1, so that the booster's own constants keep their meaning. None weights
+        all classes by 1.
+    max_step : float or None, default=4.0
+        Bound on the Newton step that a single sample asks for, with any loss; see
+        `Loss.curvature`. None is for parity with a booster's own log loss at gamma = 0.
+    loss : Loss, another object with the contract of a loss, or None, default=None
+        Another loss to train with, such as `AsymmetricLoss`, one derived from `MarginLoss`, one of
+        scikit-learn's or an object of your own with ``gradient_hessian`` (or
+        ``gradient_curvature``), ``init_score`` (or ``fit_intercept_only``) and a weighted mean as
+        its call. Its positive class is the second of the sorted labels. Its own ``inverse_link`` or
+        ``predict_proba`` gives the probabilities; a loss without either has the probabilities at
+        which its expected gradient is 0. ``gamma`` is its own then, and ``alpha``, where it is not
+        None, takes the place of its own.
+    pos_label : label, default=None
+        The class that a number as ``alpha`` weights. None is the second of the sorted labels; with
+        string labels it must be given then. It is for two classes.
+    early_stopping_rounds : int or None, default=50
+        Rounds without a better ``stopping_metric`` on ``X_val`` after which training stops. Without
+        ``X_val`` every round is trained.
+    stopping_metric : {"log_loss", "focal_loss"}, default="log_loss"
+        What early stopping watches: the log loss of the probabilities, or the loss that trains.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (K,)
+        The sorted labels.
+    loss_ : Loss
+        The loss, with alpha as the weight of ``classes_[1]``, or with K > 2 classes as the weights
+        of all. An object of your own is in it, as its ``source``.
+    init_score_ : float or ndarray of shape (K,)
+        Raw score at which training began.
+    estimator_ : LGBMClassifier, XGBClassifier or CatBoostClassifier
+        The fitted clone. It holds the init score, so that it predicts alone and its SHAP values
+        sum to the raw score; its own ``predict_proba`` is the *sigmoid* of the raw score, which is
+        not the probability. Its class 1 is ``classes_[1]``, and its categories are the positions of
+        ours. A pickle of it needs focalboost where it is CatBoost's.
+    best_iteration_ : int
+        Number of boosting rounds that prediction uses.
+    evals_result_ : dict
+        ``{"validation": {stopping_metric: values}}``, one value a round; empty without ``X_val``.
+    feature_importances_ : ndarray of shape (n_features_in_,)
+        The booster's own importances of the columns.
+    n_features_in_ : int
+        Number of columns in ``fit``.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, where they are strings.
+
+    See Also
+    --------
+    FocalLoss : The loss, and the posterior in closed form.
+
+    Notes
+    -----
+    There are three outputs: `raw_prediction` is the booster's score, `decision_function` the
+    log-odds that it stands for, and `predict_proba` the probabilities, in closed form [1]_.
+
+    Weights of a mean below 1 are raised to the mean 1, since boosters hold sums of Hessians against
+    constants; larger ones stay, so that a weight of 2 is a sample twice. Samples of weight 0 are
+    left out before training. For several labels a sample wrap the
+    classifier in scikit-learn's ``MultiOutputClassifier``, which trains one for each label. Soft
+    labels are for the native adapters, such as ``focalboost.lightgbm.train``.
+
+    Fitted models pickle. For ``skops`` trust ``focalboost.estimator.classifier.FocalClassifier``,
+    ``focalboost.losses.focal.FocalLoss`` or the class of another ``loss_``, and for LightGBM
+    ``collections.OrderedDict``, ``lightgbm.basic.Booster``, ``lightgbm.sklearn.LGBMClassifier``;
+    for XGBoost ``xgboost.core.Booster``, ``xgboost.sklearn.XGBClassifier``; for CatBoost
+    ``catboost.core.CatBoostClassifier``, ``focalboost.catboost.objectives.MeanLoss``,
+    ``focalboost.catboost.objectives.Objective``, ``focalboost.estimator.stopping.LogLoss``,
+    ``focalboost.losses.foreign.ForeignLoss``.
+
+    References
+    ----------
+    .. [1] N. Charoenphakdee, J. Vongkulbhisal, N. Chairatanakul, M. Sugiyama, "On Focal Loss for
+       Class-Posterior Probability Estimation: A Theoretical Perspective", CVPR 2021,
+       `arXiv:2011.09172 <https://arxiv.org/abs/2011.09172>`_.
+
+    Examples
+    --------
+    >>> from lightgbm import LGBMClassifier
+    >>> from sklearn.datasets import make_classification
+    >>> from focalboost import FocalClassifier
+    >>> X, y = make_classification(2000, weights=[0.95], random_state=0)
+    >>> model = FocalClassifier(LGBMClassifier(n_estimators=30, verbose=-1), gamma=2.0)
+    >>> proba = model.fit(X, y).predict_proba(X)[:, 1]
+    >>> bool(abs(proba.mean() - y.mean()) < 0.01)
+    True
+    """
+
+    def __init__(
+        self,
+        estimator: Estimator = None,
+        *,
+        gamma: float = 2.0,
+        alpha: float | str | Function | Mapping[Foreign, float] | None = None,
+        max_step: float | None = 4.0,
+        loss: Foreign = None,
+        pos_label: Foreign = None,
+        early_stopping_rounds: int | None = 50,
+        stopping_metric: str = "log_loss",
+    ) -> None:
+        self.estimator = estimator
+        self.gamma = gamma
+        self.alpha = alpha
+        self.max_step = max_step
+        self.loss = loss
+        self.pos_label = pos_label
+        self.early_stopping_rounds = early_stopping_rounds
+        self.stopping_metric = stopping_metric
+
+    def __sklearn_tags__(self) -> Foreign:
+        tags = super().__sklearn_tags__()
+        adapter = find_adapter(self.estimator)
+        tags.classifier_tags.multi_class = adapter is None or adapter.takes_several_classes
+        tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = True
+        return tags
+
+    def fit(
+        self,
+        X: Table,
+        y: Foreign,
+        sample_weight: Foreign = None,
+        X_val: Table = None,
+        y_val: Foreign = None,
+        sample_weight_val: Foreign = None,
+    ) -> FocalClassifier:
+        """Train the booster.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, pandas or polars frame} of shape (n_samples, n_features)
+            Numbers, booleans and categories; missing values are allowed.
+        y : array-like of shape (n_samples,)
+            Two or more classes of any label type.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights >= 0.
+        X_val, y_val, sample_weight_val : default=None
+            Data for early stopping, of the kinds of the first three. In a pipeline,
+            ``Pipeline(transform_input=["X_val"])`` passes them through the steps before.
+
+        Returns
+        -------
+        FocalClassifier
+            Itself, fitted.
+
+        Raises
+        ------
+        ValueError
+            If a column, label, weight or parameter breaks its rule; the message names it.
+        TypeError
+            If ``estimator`` is not a classifier of one of the three boosters.
+        """
+        before = dict(self.__dict__)
+        try:
+            self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
+        except BaseException:
+            # An earlier fit stays as it was, the names of its columns too.
+            self.__dict__ = before
+            raise
+        return self
+
+    def _fit(
+        self,
+        X: Table,
+        y: Foreign,
+        sample_weight: Foreign,
+        X_val: Table,
+        y_val: Foreign,
+        sample_weight_val: Foreign,
+    ) -> None:
+        adapter, estimator = self._copied()
+        patience = self.early_stopping_rounds
+        if patience is not None:
+            patience = check_whole("early_stopping_rounds", patience, 1)
+        if self.stopping_metric not in ("log_loss", "focal_loss"):
+            raise ValueError(
+                f"stopping_metric must be 'log_loss' or 'focal_loss', got {self.stopping_metric!r}."
+            )
+        if (X_val is None) != (y_val is None):
+            raise ValueError("X_val and y_val must be given together, got one without the other.")
+
+        table = read(X)
+        self._check_columns(table, reset=True)
+        categories = categories_of(table)
+        samples = weighted(encode(table, categories), as_labels(y), sample_weight)
+        classes = np.unique(samples.y)
+        if len(classes) < 2:
+            raise ValueError(
+                f"y must hold two classes of positive weight, got one class, {classes[0]}."
+            )
+        training = replace(samples, y=encode_labels(samples.y, classes))
+        counts = np.bincount(training.y.astype(int), training.weight)
+        class_weight = estimator.get_params().get("class_weight")
+        alpha = of_estimator(self.alpha, class_weight, classes)
+        alpha = as_alpha(alpha, self.pos_label, classes, counts)
+        loss = self._make_loss(len(classes), alpha)
+        training = _of_mean_factor_1(training, mean_factor(alpha, counts))
+        init_score = loss.init_score(training.y, training.weight)
+        validation = None
+        if X_val is not None:
+            validation = self._validation(X_val, y_val, sample_weight_val, categories, classes)
+
+        trained = adapter.fit(
+            estimator,
+            Job(
+                loss,
+                self.max_step,
+                init_score,
+                training,
+                validation,
+                metric=as_metric(LogLoss(loss)) if self.stopping_metric == "log_loss" else loss,
+                patience=patience,
+                categories=tuple(categories),
+            ),
+        )
+        self.estimator_ = trained.estimator
+        self.best_iteration_ = trained.n_rounds
+        self.evals_result_ = (
+            {"validation": {self.stopping_metric: trained.history}} if validation else {}
+        )
+        self._categories = categories
+        self.classes_ = classes
+        self.loss_ = loss
+        self.init_score_ = init_score
+
+    @property
+    def feature_importances_(self) -> Array:
+        """The booster's own importances of the columns, of shape (n_features_in_,)."""
+        check_is_fitted(self)
+        return np.asarray(self.estimator_.feature_importances_)
+
+    def raw_prediction(self, X: Table) -> Array:
+        """Return the booster's raw scores, init score included.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, pandas or polars frame} of shape (n_samples, n_features)
+            Samples with the columns of ``fit``, in their order.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, K)
+            Of ``classes_[1]``, or with more than two classes of each.
+        """
+        check_is_fitted(self)
+        table = self._table(X, self._categories)
+        raw = _adapter_of(self.estimator_).raw_prediction(self.estimator_, table)
+        return np.asarray(raw, dtype=np.float64)
+
+    def decision_function(self, X: Table) -> Array:
+        """Return the log-odds of ``classes_[1]``, or with more than two classes of each class.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, K)
+            With two classes it is above 0 where the probability of ``classes_[1]`` is above 0.5,
+            with more the largest is that of the most probable class.
+        """
+        raw = self.raw_prediction(X)
+        return np.asarray(self.loss_.log_odds(raw))
+
+    def predict_proba(self, X: Table) -> Array:
+        """Return the probabilities of all classes, in closed form.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, K)
+            In the order of ``classes_``.
+        """
+        raw = self.raw_prediction(X)
+        return np.asarray(self.loss_.predict_proba(raw))
+
+    def predict(self, X: Table) -> Array:
+        """Return the most probable class.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
+        log_odds = self.decision_function(X)
+        codes = self.loss_.kernel.classes.codes(log_odds)
+        return np.asarray(self.classes_[codes])
+
+    def __sklearn_clone__(self) -> FocalClassifier:
+        # clone itself refuses CatBoost's classifiers where a parameter is a list.
+        params = self.get_params(deep=False)
+        estimator = params.pop("estimator")
+        adapter = find_adapter(estimator)
+        copied = type(self)(
+            clone(estimator, safe=False) if adapter is None else adapter.copy(estimator),
+            **{name: copy.deepcopy(value) for name, value in params.items()},
+        )
+        if hasattr(self, "_metadata_request"):
+            # what set_fit_request keeps; scikit-learn has no public name for it
+            copied._metadata_request = copy.deepcopy(self._metadata_request)  # noqa: SLF001
+        return copied
+
+    def _table(self, X: Table, categories: dict[int, list[Foreign]]) -> Table:
+        table = read(X)
+        self._check_columns(table, reset=False)
+        table = encode(table, categories)
+        if isinstance(table, np.ndarray) and hasattr(self, "feature_names_in_"):
+            import pandas as pd
+
+            # XGBoost wants the names again that it was trained with.
+            table = pd.DataFrame(table, columns=self.feature_names_in_)
+        return table
+
+    def _check_columns(self, table: Table, reset: bool) -> None:
+        try:
+            validate_data(self, table, reset=reset, skip_check_array=True)
+        except ValueError as error:
+            expected = getattr(self, "feature_names_in_", None)
+            if reset or expected is None or not hasattr(table, "columns"):
+                raise
+            raise ValueError(
+                f"{error}Expected the columns {[*expected]}, got {[*table.columns]}."
+            ) from None
+
+    def _copied(self) -> tuple[Adapter, Foreign]:
+        """Return the booster's adapter, and an estimator to train."""
+        if self.estimator is not None:
+            adapter = _adapter_of(self.estimator)
+            return adapter, adapter.copy(self.estimator)
+        first = first_installed()
+        if first is None:
+            raise ImportError(
+                "FocalClassifier needs a booster: install lightgbm, xgboost or catboost, "
+                'for example by pip install "focalboost[lightgbm]".'
+            )
+        return first, first.default()
+
+    def _validation(
+        self,
+        X: Table,
+        y: Foreign,
+        sample_weight: Foreign,
+        categories: dict[int, list[Foreign]],
+        classes: Array,
+    ) -> Samples:
+        labels = as_labels(y)
+        unknown = np.setdiff1d(labels, classes)
+        if len(unknown):
+            raise ValueError(f"y_val must hold labels of y only, got {unknown[0]}.")
+        samples = weighted(self._table(X, categories), labels, sample_weight)
+        return replace(samples, y=encode_labels(samples.y, classes))
+
+    def _make_loss(self, k: int, alpha: Foreign) -> Loss:
+        """Return the loss of k classes to train with."""
+        if self.loss is None:
+            if k == 2:
+                return FocalLoss(self.gamma, alpha)
+            return SoftmaxFocalLoss(k, self.gamma, alpha)
+        default = signature(type(self)).parameters["gamma"].default
+        if self.gamma != default:
+            raise ValueError(
+                f"gamma must be left out where loss is given, got {self.gamma!r}: the loss has its "
+                "own."
+            )
+        loss = as_loss(self.loss)
+        if loss.kernel.classes.n_classes != k:
+            raise ValueError(f"loss must be one of {k} classes, as y has, got {self.loss!r}.")
+        if loss.is_multiclass and k == 2:
+            raise ValueError(
+                f"loss must have one raw score for two classes, got {self.loss!r}. FocalLoss is "
+                "SoftmaxFocalLoss(2)."
+            )
+        if alpha is None:
+            return loss
+        if not hasattr(self.loss, "alpha"):
+            raise ValueError(
+                f"alpha must be None where the loss has no parameter alpha, got {self.alpha!r} "
+                f"with {self.loss!r}. Pass sample_weight to weight the classes."
+            )
+        return as_loss(replace(self.loss, alpha=alpha))
+
+
+def _of_mean_factor_1(samples: Samples, factor: float) -> Samples:
+    """Return the samples with weights that make the mean of weight times class weight theirs."""
+    if factor == 1:
+        return samples
+    weight = np.ones(len(samples.y)) if samples.weight is None else samples.weight
+    return replace(samples, weight=in_single_precision(weight / factor))
+
+
+def _adapter_of(estimator: Estimator) -> Adapter:
+    adapter = find_adapter(estimator)
+    if adapter is not None:
+        return adapter
+    if isinstance(estimator, Pipeline):
+        hint = "put FocalClassifier inside the Pipeline"
+    else:
+        hint = "others can take objective(loss) of focalboost.lightgbm, xgboost or catboost"
+    raise TypeError(
+        "estimator must be an LGBMClassifier, XGBClassifier or CatBoostClassifier, "
+        f"got {type(estimator).__name__}: {hint}."
+    )

@@ -1,0 +1,66 @@
+"""Labels and weights as they come, made ready for a booster."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.utils import _safe_indexing, assert_all_finite
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import _check_sample_weight, check_consistent_length, column_or_1d
+
+from focalboost.boosters.port import Samples, Table
+from focalboost.losses._checks import check_weights
+from focalboost.losses._types import Array, Foreign
+
+
+def as_labels(y: Foreign) -> Array:
+    shape: tuple[int, ...] = getattr(y, "shape", ())
+    if len(shape) == 2 and shape[-1] > 1:
+        raise ValueError(
+            f"y should be a 1d array, got an array of shape {shape}: for several labels a sample "
+            "wrap FocalClassifier in sklearn.multioutput.MultiOutputClassifier."
+        )
+    labels = column_or_1d(y, warn=True)
+    assert_all_finite(labels, input_name="y")
+    kind = type_of_target(labels, input_name="y")
+    if kind == "continuous" and labels.min() >= 0 and labels.max() <= 1:
+        raise ValueError(
+            "Unknown label type: y must hold classes, got numbers between 0 and 1. Soft labels "
+            "are for the native adapters, such as focalboost.lightgbm.train."
+        )
+    check_classification_targets(labels)
+    return np.asarray(labels)
+
+
+def encode_labels(labels: Array, classes: Array) -> Array:
+    return np.searchsorted(classes, labels).astype(np.float64)
+
+
+def weighted(table: Table, labels: Array, sample_weight: Foreign) -> Samples:
+    """Return the samples of positive weight, with weights, or None where there are none.
+
+    Boosters hold sums of Hessians against constants, at which weights that sum to 1 allow no split:
+    weights of a mean below 1 are raised to the mean 1. Larger ones stay, so that a weight of 2 is a
+    sample twice.
+    """
+    check_consistent_length(table, labels)
+    if sample_weight is None:
+        return Samples(table, labels, None)
+    weight = _check_sample_weight(sample_weight, table, dtype=np.float64)
+    check_weights(weight)
+    if not np.any(weight):
+        raise ValueError("sample_weight must have a positive sum, got 0.")
+    (kept,) = np.nonzero(weight)
+    if len(kept) < len(weight):
+        table, labels, weight = _safe_indexing(table, kept), labels[kept], weight[kept]
+    return Samples(table, labels, in_single_precision(weight / min(_mean(weight), 1.0)))
+
+
+def in_single_precision(weight: Array) -> Array:
+    """Return weights as boosters hold them, so that the init score is for the same ones."""
+    return weight.astype(np.float32).astype(np.float64)
+
+
+def _mean(weight: Array) -> float:
+    # 1e308 twice would sum to inf
+    largest = float(np.max(weight))
+    return float(np.mean(weight / largest)) * largest
