@@ -2,14 +2,14 @@
 
 They follow scikit-learn's convention: the class methods compute, `plot` draws what they computed,
 and what is drawn stands in attributes with a trailing underscore. They ask a loss for its methods
-only, so that any binary loss that has them can be shown. Matplotlib is imported by `plot`.
+only, so that any binary loss that has them can be shown. `plot` imports Matplotlib, and raises an
+ImportError where it is not installed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,12 +17,11 @@ from scipy.special import expit
 from sklearn.calibration import calibration_curve
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
-from focalboost._checks import as_rows, broadcast, check_weights
-from focalboost.losses import FocalLoss
+from focalboost.losses import FocalLoss, Loss
+from focalboost.losses._checks import as_rows, broadcast, check_weights
+from focalboost.losses._types import Array, Foreign
 
 __all__ = ["CumulativeLossDisplay", "FocalLossDisplay", "PosteriorDisplay"]
-
-Array = npt.NDArray[Any]
 
 _LABELS = {
     "loss": "loss",
@@ -32,8 +31,14 @@ _LABELS = {
 }
 
 
+def _value(loss: Foreign, method: str, y_true: Array, raw_prediction: Array) -> Foreign:
+    """Return what a method gives; a curvature has the bound that the adapters have by default."""
+    is_bound = method == "curvature" and isinstance(loss, Loss)
+    return getattr(loss, method)(y_true, raw_prediction, **({"max_step": 4.0} if is_bound else {}))
+
+
 class FocalLossDisplay:
-    r"""Loss, gradient, Hessian and curvature of one row, for several losses.
+    r"""Loss, gradient, Hessian and curvature of one sample, for several losses.
 
     The loss against :math:`p_t`, with the default losses, is figure 1 of the focal loss paper [1]_.
     Use `from_losses` to make one.
@@ -48,13 +53,13 @@ class FocalLossDisplay:
     names : list of str
         The losses' names, for the legend.
     y_true : {0, 1}, default=1
-        The row's label.
+        The sample's label.
 
     Attributes
     ----------
     p_true : ndarray of shape (n_points,)
-        :math:`p_t`, the *sigmoid* of the raw score for a positive row and 1 less it for a negative
-        one. It is the paper's variable, and with focal loss not a probability; see
+        :math:`p_t`, the *sigmoid* of the raw score for a positive sample and 1 less it for a
+        negative one. It is the paper's variable, and with focal loss not a probability; see
         `PosteriorDisplay`.
     figure_ : matplotlib Figure
         The figure.
@@ -68,7 +73,7 @@ class FocalLossDisplay:
 
     See Also
     --------
-    CumulativeLossDisplay : The same losses on the rows of a data set.
+    CumulativeLossDisplay : The same losses on the samples of a data set.
 
     Notes
     -----
@@ -108,12 +113,12 @@ class FocalLossDisplay:
     @classmethod
     def from_losses(
         cls,
-        losses: Sequence[Any] | None = None,
+        losses: Sequence[Foreign] | None = None,
         *,
         y_true: int = 1,
         values: Sequence[str] = ("loss", "gradient", "hessian", "curvature"),
         x: str = "p_true",
-        ax: Any = None,
+        ax: Foreign = None,
     ) -> FocalLossDisplay:
         """Evaluate the losses on raw scores from -6 to 6, and plot them.
 
@@ -122,10 +127,10 @@ class FocalLossDisplay:
         losses : sequence of losses, default=None
             Objects with the methods in ``values``, such as
             ``[FocalLoss(2.0, alpha) for alpha in (None, 0.25)]``. None is `FocalLoss` with the
-            gammas 0, .5, 1, 2 and 5 of the paper. The legend shows the parameters that differ, or
+            gammas 0, 0.5, 1, 2 and 5 of the paper. The legend shows the parameters that differ, or
             the class and the parameters that are not its defaults.
         y_true : {0, 1}, default=1
-            The row's label.
+            The sample's label.
         values : sequence of {"loss", "gradient", "hessian", "curvature"}
             What to draw, each in axes of its own; by default all four.
         x : {"p_true", "raw_prediction"}, default="p_true"
@@ -133,25 +138,13 @@ class FocalLossDisplay:
         ax : Axes or array-like of Axes, default=None
             One for each of ``values``. None makes a figure.
 
-        Returns
-        -------
-        FocalLossDisplay
 
         Raises
         ------
         ValueError
-            If an argument is not one of those above.
+            If an argument is not one of its choices.
         TypeError
             If one of ``losses`` lacks the methods in ``values``.
-        ImportError
-            If Matplotlib is not installed.
-
-        Examples
-        --------
-        >>> from focalboost import FocalLoss, FocalLossDisplay
-        >>> losses = [FocalLoss(2.0, alpha) for alpha in (None, 0.25)]
-        >>> FocalLossDisplay.from_losses(losses, values=["gradient"]).names
-        ['alpha=None', 'alpha=0.25']
         """
         if y_true not in (0, 1):
             raise ValueError(f"y_true must be 0 or 1, got {y_true!r}.")
@@ -163,28 +156,13 @@ class FocalLossDisplay:
         losses = _check_losses(losses, values)
         raw = np.linspace(-6.0, 6.0, 601)
         computed = {
-            name: np.stack(
-                [getattr(loss, name)(np.full(raw.shape, y_true), raw) for loss in losses]
-            )
+            name: np.stack([_value(loss, name, np.full(raw.shape, y_true), raw) for loss in losses])
             for name in values
         }
         return cls(raw, computed, _names(losses), y_true=y_true).plot(x=x, ax=ax)
 
-    def plot(self, *, x: str = "p_true", ax: Any = None) -> FocalLossDisplay:
-        """Draw the curves.
-
-        Parameters
-        ----------
-        x : {"p_true", "raw_prediction"}, default="p_true"
-            The attribute to draw against.
-        ax : Axes or array-like of Axes, default=None
-            One for each of ``values``. None makes a figure.
-
-        Returns
-        -------
-        FocalLossDisplay
-            Itself.
-        """
+    def plot(self, *, x: str = "p_true", ax: Foreign = None) -> FocalLossDisplay:
+        """Draw the curves; ``x`` and ``ax`` are as in `from_losses`."""
         if x not in ("p_true", "raw_prediction"):
             raise ValueError(f"x must be 'p_true' or 'raw_prediction', got {x!r}.")
         abscissa = getattr(self, x)
@@ -200,7 +178,7 @@ class FocalLossDisplay:
                 ]
             )
             axes.set_xlabel(
-                r"$p_t$" if x == "p_true" else f"raw score of a row with y = {self.y_true}"
+                r"$p_t$" if x == "p_true" else f"raw score of a sample with y = {self.y_true}"
             )
             axes.set_ylabel(_LABELS[name])
             if name == "hessian":
@@ -231,15 +209,15 @@ class FocalLossDisplay:
 class CumulativeLossDisplay:
     r"""How the loss of a data set is spread over its positives and over its negatives.
 
-    The rows of a class are sorted from the lowest loss to the highest. Against the fraction of rows
-    so far stands their share of the class's loss. One model's raw scores are evaluated under
-    several losses: figure 4 of the focal loss paper [1]_. Use `from_estimator` or
+    The samples of a class are sorted from the lowest loss to the highest. Against the fraction of
+    samples so far stands their share of the class's loss. One model's raw scores are evaluated
+    under several losses: figure 4 of the focal loss paper [1]_. Use `from_estimator` or
     `from_predictions` to make one.
 
     Parameters
     ----------
     fraction : tuple of two ndarrays of shape (n_losses, n_rows + 1)
-        Of the negatives, then of the positives: the fraction of rows (of weight, where there are
+        Of the negatives, then of the positives: the fraction of samples (of weight, where there are
         weights), from 0 to 1.
     cumulative_loss : tuple of two ndarrays of shape (n_losses, n_rows + 1)
         Their share of the loss, from 0 to 1.
@@ -262,8 +240,8 @@ class CumulativeLossDisplay:
     Notes
     -----
     With losses :math:`l_1 \le \dots \le l_n` of a class, the curve passes through
-    :math:`(k / n, \sum_{i \le k} l_i / \sum_i l_i)`. A factor that is the same for every row of a
-    class, such as alpha, does not show.
+    :math:`(k / n, \sum_{i \le k} l_i / \sum_i l_i)`. A factor that is the same for every sample of
+    a class, such as alpha, does not show.
 
     References
     ----------
@@ -295,13 +273,13 @@ class CumulativeLossDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator: Any,
-        X: Any,
-        y: Any,
+        estimator: Foreign,
+        X: Foreign,
+        y: Foreign,
         *,
-        losses: Sequence[Any] | None = None,
+        losses: Sequence[Foreign] | None = None,
         sample_weight: npt.ArrayLike | None = None,
-        ax: Any = None,
+        ax: Foreign = None,
     ) -> CumulativeLossDisplay:
         """Evaluate the losses at a fitted classifier's raw scores, and plot them.
 
@@ -310,29 +288,18 @@ class CumulativeLossDisplay:
         estimator : FocalClassifier
             Fitted.
         X : {array-like, sparse matrix, pandas or polars frame} of shape (n_samples, n_features)
-            Rows, best held out from training.
+            Samples, best held out from training.
         y : array-like of shape (n_samples,)
             Their labels.
-        losses : sequence of losses, default=None
-            Objects with the method ``loss``. None is `FocalLoss` with the gammas 0, .5, 1 and 2 of
-            the paper.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights >= 0.
-        ax : array-like of two Axes, default=None
-            For the positives and for the negatives. None makes a figure.
-
-        Returns
-        -------
-        CumulativeLossDisplay
+        losses, sample_weight, ax
+            As in `from_predictions`.
 
         Raises
         ------
         TypeError
-            If ``estimator`` gives no raw scores, or one of ``losses`` no loss.
+            If ``estimator`` gives no raw scores.
         ValueError
             If ``y`` holds a label that the estimator does not know, or as in `from_predictions`.
-        ImportError
-            If Matplotlib is not installed.
 
         Examples
         --------
@@ -353,9 +320,9 @@ class CumulativeLossDisplay:
         y_true: npt.ArrayLike,
         raw_prediction: npt.ArrayLike,
         *,
-        losses: Sequence[Any] | None = None,
+        losses: Sequence[Foreign] | None = None,
         sample_weight: npt.ArrayLike | None = None,
-        ax: Any = None,
+        ax: Foreign = None,
     ) -> CumulativeLossDisplay:
         """Evaluate the losses at raw scores, and plot them.
 
@@ -366,16 +333,13 @@ class CumulativeLossDisplay:
         raw_prediction : array-like of shape (n_samples,)
             Raw scores, finite.
         losses : sequence of losses, default=None
-            Objects with the method ``loss``. None is `FocalLoss` with the gammas 0, .5, 1 and 2 of
+            Objects with the method ``loss``. None is `FocalLoss` with the gammas 0, 0.5, 1 and 2 of
             the paper.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights >= 0.
         ax : array-like of two Axes, default=None
             For the positives and for the negatives. None makes a figure.
 
-        Returns
-        -------
-        CumulativeLossDisplay
 
         Raises
         ------
@@ -384,17 +348,6 @@ class CumulativeLossDisplay:
         ValueError
             If labels, scores or weights are not as said above, or if a class has no weight or no
             loss.
-        ImportError
-            If Matplotlib is not installed.
-
-        Examples
-        --------
-        >>> from focalboost import CumulativeLossDisplay, FocalLoss
-        >>> display = CumulativeLossDisplay.from_predictions(
-        ...     [0, 0, 1], [-2.0, 0.0, 1.0], losses=[FocalLoss(2.0)]
-        ... )
-        >>> display.fraction[0]
-        array([[0. , 0.5, 1. ]])
         """
         labels, raw = _check_predictions(y_true, raw_prediction)
         weight = broadcast(
@@ -433,19 +386,8 @@ class CumulativeLossDisplay:
             (fraction[0], fraction[1]), (cumulative_loss[0], cumulative_loss[1]), names
         ).plot(ax=ax)
 
-    def plot(self, *, ax: Any = None) -> CumulativeLossDisplay:
-        """Draw the curves.
-
-        Parameters
-        ----------
-        ax : array-like of two Axes, default=None
-            For the positives and for the negatives. None makes a figure.
-
-        Returns
-        -------
-        CumulativeLossDisplay
-            Itself.
-        """
+    def plot(self, *, ax: Foreign = None) -> CumulativeLossDisplay:
+        """Draw the curves; ``ax`` is as in `from_predictions`."""
         self.axes_ = _axes(ax, 2)
         self.figure_ = self.axes_[0].figure
         lines = []
@@ -469,7 +411,7 @@ class PosteriorDisplay:
     r"""What a raw score stands for: its sigmoid beside the closed-form posterior, and their worth.
 
     Left the link, a curve of the loss alone; right the reliability of both on data: the share of
-    positives against the mean prediction, in bins of rows. Use `from_estimator` or
+    positives against the mean prediction, in bins of samples. Use `from_estimator` or
     `from_predictions` to make one.
 
     Parameters
@@ -481,7 +423,7 @@ class PosteriorDisplay:
     posterior : ndarray of shape (n_points,)
         Their probability, the ``inverse_link`` of the loss.
     sigmoid_reliability : tuple of two ndarrays of shape (n_bins,) or smaller
-        Share of positives, and mean sigmoid, in each bin of rows that is not empty, as
+        Share of positives, and mean sigmoid, in each bin of samples that is not empty, as
         `sklearn.calibration.calibration_curve` gives them.
     posterior_reliability : tuple of two ndarrays of shape (n_bins,) or smaller
         The same for the posterior.
@@ -505,8 +447,8 @@ class PosteriorDisplay:
     Notes
     -----
     The posterior is :math:`\eta = g_0 / (g_0 - g_1)` with the gradients :math:`g_y` of the two
-    labels at the raw score [1]_. The default bins have equally many rows, since where positives are
-    rare most bins of equal width are nearly empty.
+    labels at the raw score [1]_. The default bins have equally many samples, since where positives
+    are rare most bins of equal width are nearly empty.
 
     References
     ----------
@@ -544,13 +486,13 @@ class PosteriorDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator: Any,
-        X: Any,
-        y: Any,
+        estimator: Foreign,
+        X: Foreign,
+        y: Foreign,
         *,
         n_bins: int = 10,
         strategy: str = "quantile",
-        ax: Any = None,
+        ax: Foreign = None,
     ) -> PosteriorDisplay:
         """Compare sigmoid and posterior of a fitted classifier, and plot them.
 
@@ -559,19 +501,11 @@ class PosteriorDisplay:
         estimator : FocalClassifier
             Fitted.
         X : {array-like, sparse matrix, pandas or polars frame} of shape (n_samples, n_features)
-            Rows, best held out from training.
+            Samples, best held out from training.
         y : array-like of shape (n_samples,)
             Their labels.
-        n_bins : int, default=10
-            Bins of the reliability.
-        strategy : {"quantile", "uniform"}, default="quantile"
-            Bins of equally many rows, or of equal width.
-        ax : array-like of two Axes, default=None
-            For the link and for the reliability. None makes a figure.
-
-        Returns
-        -------
-        PosteriorDisplay
+        n_bins, strategy, ax
+            As in `from_predictions`.
 
         Raises
         ------
@@ -579,8 +513,6 @@ class PosteriorDisplay:
             If ``estimator`` gives no raw scores.
         ValueError
             If ``y`` holds a label that the estimator does not know, or as in `from_predictions`.
-        ImportError
-            If Matplotlib is not installed.
 
         Examples
         --------
@@ -604,11 +536,11 @@ class PosteriorDisplay:
         cls,
         y_true: npt.ArrayLike,
         raw_prediction: npt.ArrayLike,
-        loss: Any,
+        loss: Foreign,
         *,
         n_bins: int = 10,
         strategy: str = "quantile",
-        ax: Any = None,
+        ax: Foreign = None,
     ) -> PosteriorDisplay:
         """Compare sigmoid and posterior of raw scores, and plot them.
 
@@ -623,13 +555,10 @@ class PosteriorDisplay:
         n_bins : int, default=10
             Bins of the reliability.
         strategy : {"quantile", "uniform"}, default="quantile"
-            Bins of equally many rows, or of equal width.
+            Bins of equally many samples, or of equal width.
         ax : array-like of two Axes, default=None
             For the link and for the reliability. None makes a figure.
 
-        Returns
-        -------
-        PosteriorDisplay
 
         Raises
         ------
@@ -638,18 +567,6 @@ class PosteriorDisplay:
         ValueError
             If labels or scores are not as said above, or if scikit-learn refuses ``n_bins`` or
             ``strategy``.
-        ImportError
-            If Matplotlib is not installed.
-
-        Examples
-        --------
-        >>> from focalboost import FocalLoss, PosteriorDisplay
-        >>> loss = FocalLoss(gamma=2.0)
-        >>> display = PosteriorDisplay.from_predictions(
-        ...     [0, 0, 1, 1], [-2.0, -1.0, 0.5, 2.0], loss, n_bins=2
-        ... )
-        >>> display.posterior_reliability[0]
-        array([0., 1.])
         """
         labels, raw = _check_predictions(y_true, raw_prediction)
         if not callable(getattr(loss, "inverse_link", None)):
@@ -664,19 +581,8 @@ class PosteriorDisplay:
             calibration_curve(labels, loss.inverse_link(raw), **bins),
         ).plot(ax=ax)
 
-    def plot(self, *, ax: Any = None) -> PosteriorDisplay:
-        """Draw the curves.
-
-        Parameters
-        ----------
-        ax : array-like of two Axes, default=None
-            For the link and for the reliability. None makes a figure.
-
-        Returns
-        -------
-        PosteriorDisplay
-            Itself.
-        """
+    def plot(self, *, ax: Foreign = None) -> PosteriorDisplay:
+        """Draw the curves; ``ax`` is as in `from_predictions`."""
         self.axes_ = _axes(ax, 2)
         self.figure_ = self.axes_[0].figure
         link, reliability = self.axes_
@@ -699,7 +605,7 @@ class PosteriorDisplay:
         return self
 
 
-def _axes(ax: Any, n: int) -> Array:
+def _axes(ax: Foreign, n: int) -> Array:
     """Return n axes: those given, or those of a new figure."""
     try:
         import matplotlib.pyplot as plt
@@ -716,7 +622,7 @@ def _axes(ax: Any, n: int) -> Array:
     return axes
 
 
-def _check_losses(losses: Sequence[Any], methods: Sequence[str]) -> list[Any]:
+def _check_losses(losses: Sequence[Foreign], methods: Sequence[str]) -> list[Foreign]:
     if not isinstance(losses, Sequence) or not losses:
         raise ValueError(f"losses must be a sequence of one loss or more, got {losses!r}.")
     for loss in losses:
@@ -726,7 +632,7 @@ def _check_losses(losses: Sequence[Any], methods: Sequence[str]) -> list[Any]:
     return [*losses]
 
 
-def _names(losses: list[Any]) -> list[str]:
+def _names(losses: list[Foreign]) -> list[str]:
     """Return short names: what differs in one class, else each class and what is not its default.
 
     A whole repr is wider than the axes.
@@ -752,7 +658,7 @@ def _names(losses: list[Any]) -> list[str]:
     return names
 
 
-def _predictions(estimator: Any, X: Any, y: Any) -> tuple[Array, Array]:
+def _predictions(estimator: Foreign, X: Foreign, y: Foreign) -> tuple[Array, Array]:
     """Return labels 0 and 1, 1 being the estimator's second class, and raw scores."""
     if not hasattr(estimator, "raw_prediction"):
         raise TypeError(
