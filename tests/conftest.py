@@ -3,7 +3,7 @@ import sys
 import warnings
 
 import pytest
-from registry import ADAPTER_LOSSES, BACKENDS, LOSSES, loss_id
+from backends import BACKENDS, TRAINERS, needs
 
 # Before anything imports Matplotlib: no windows.
 os.environ["MPLBACKEND"] = "Agg"
@@ -22,6 +22,11 @@ def refuse_our_announcements(message, category, filename, lineno, file=None, lin
     outside = next((caller for caller in callers if caller != callers[0]), None)
     if issubclass(category, ANNOUNCEMENTS) and "focalboost" in (callers[0], outside):
         raise message
+
+
+def pytest_configure():
+    # An assert of theirs that fails then says what it compared.
+    pytest.register_assert_rewrite("properties")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -47,16 +52,13 @@ def _close_figures():
         sys.modules["matplotlib.pyplot"].close("all")
 
 
-@pytest.fixture(params=LOSSES, ids=loss_id)
-def loss(request):
-    return request.param
-
-
-@pytest.fixture(params=ADAPTER_LOSSES, ids=loss_id)
-def adapter_loss(request):
-    return request.param
-
-
 @pytest.fixture(params=BACKENDS, ids=lambda backend: backend.name)
 def backend(request):
+    needs(request.param)
+    return request.param
+
+
+@pytest.fixture(params=TRAINERS, ids=lambda backend: backend.name)
+def trainer(request):
+    needs(request.param)
     return request.param

@@ -3,8 +3,8 @@
 import pickle
 from pathlib import Path
 
+from backends import make_data
 from lightgbm import LGBMClassifier
-from registry import make_data
 
 import focalboost
 from focalboost import FocalClassifier

@@ -10,11 +10,11 @@ import mpmath as mp
 import numpy as np
 import pytest
 import reference
+from backends import make_data
 from lightgbm import LGBMClassifier
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from numpy.testing import assert_allclose, assert_array_equal
-from registry import make_data
 from scipy.special import expit
 from sklearn.calibration import calibration_curve
 from sklearn.pipeline import make_pipeline
@@ -88,14 +88,13 @@ def test_curves_equal_mpmath(losses, y_true):
         [float(1 / (1 + mp.exp(-z if y_true else z))) for z in scores],
         rtol=1e-12,  # exp multiplies the rounding of a score of 6
     )
+    z = display.raw_prediction[points]
     for i, loss in enumerate(losses):
-        for k, z in zip(points, display.raw_prediction[points], strict=True):
-            value, gradient, hessian = reference.derivatives(loss, y_true, z)
-            curvature = max(reference.expected_hessian(loss, z), abs(gradient) / 4)
-            expected = [float(v) for v in (value, gradient, hessian, curvature)]
-            held = [display.values[name][i, k] for name in display.values]
-            # the Hessian's terms cancel, to a thousandth of their size here
-            assert_allclose(held, expected, rtol=1e-10)
+        value, gradient, hessian = reference.derivatives(loss, [y_true] * len(z), z)
+        curvature = np.maximum(reference.expected_hessian(loss, z), np.abs(gradient) / 4)
+        held = [display.values[name][i, points] for name in display.values]
+        # the Hessian's terms cancel, to a thousandth of their size here
+        assert_allclose(held, [value, gradient, hessian, curvature], rtol=1e-10)
 
 
 @pytest.mark.parametrize("x", ["p_true", "raw_prediction"])
@@ -111,7 +110,7 @@ def test_loss_display_draws_what_it_holds(x, y_true):
     for axes, name in zip(display.axes_, display.values, strict=True):
         assert name.lower() in axes.get_ylabel().lower()
         assert axes.get_xlabel() == (
-            "$p_t$" if x == "p_true" else f"raw score of a row with y = {y_true}"
+            "$p_t$" if x == "p_true" else f"raw score of a sample with y = {y_true}"
         )
     assert (
         legend(display)
@@ -122,7 +121,7 @@ def test_loss_display_draws_what_it_holds(x, y_true):
 
 def zero_of_the_hessian(loss):
     def hessian(z):
-        return mp.diff(lambda t: reference.value(loss, 1, t), z, 2)
+        return mp.diff(lambda t: reference.value_of_label(loss, 1, t), z, 2)
 
     with mp.workdps(30):
         return float(mp.findroot(hessian, (-5, -2), solver="anderson"))
@@ -252,8 +251,7 @@ def test_posterior_equals_mpmath_and_scikit_learn(loss, strategy):
     display = PosteriorDisplay.from_predictions(LABELS, RAW, loss, n_bins=7, strategy=strategy)
 
     def proba(scores):
-        odds = [reference.log_odds(loss, float(z)) for z in scores]
-        return np.array([float(1 / (1 + mp.exp(-v))) for v in odds])
+        return reference.proba(loss, scores)[:, 1]
 
     assert_allclose(display.raw_prediction[[0, -1]], [RAW.min(), RAW.max()])
     assert_allclose(display.posterior[::50], proba(display.raw_prediction[::50]), rtol=1e-11)

@@ -7,8 +7,8 @@ import lightgbm
 import numpy as np
 import pytest
 import xgboost
+from backends import make_data
 from numpy.testing import assert_allclose, assert_array_equal
-from registry import make_data
 from scipy.special import expit
 
 import focalboost.catboost
@@ -53,18 +53,18 @@ def fit(module, loss, rounds, model=None, y=Y, evals=None, **kwargs):
 
 
 def by_hand(module, rounds):
-    start = SCHEDULE.at_round(0).init_score(Y, W)
+    start = SCHEDULE.at(0).init_score(Y, W)
     if module is focalboost.lightgbm:
         data = lightgbm.Dataset(X, Y, weight=W, init_score=np.full(len(Y), start))
         booster = lightgbm.Booster({**PARAMS[module], "objective": "none"}, data)
         for i in range(rounds):
-            booster.update(fobj=module.objective(SCHEDULE.at_round(i)))
+            booster.update(fobj=module.objective(SCHEDULE.at(i)))
         return booster.predict(X) + start
     data = xgboost.DMatrix(X, Y, weight=W)
     own = {"objective": "binary:logistic", "base_score": float(expit(start))}
     booster = xgboost.Booster({**PARAMS[module], **own}, [data])
     for i in range(rounds):
-        booster.update(data, i, fobj=module.objective(SCHEDULE.at_round(i)))
+        booster.update(data, i, fobj=module.objective(SCHEDULE.at(i)))
     return booster.predict(data, output_margin=True)
 
 
@@ -72,7 +72,7 @@ def test_each_round_has_its_gamma(module):
     ours = fit(module, SCHEDULE, 8)[1]
     # LightGBM's sealed leaves hold the start score, in another order of summation
     assert_allclose(ours, by_hand(module, 8), rtol=0, atol=1e-6)
-    assert np.ptp(ours - fit(module, SCHEDULE.at_round(5), 8)[1]) > 0.01
+    assert np.ptp(ours - fit(module, SCHEDULE.at(5), 8)[1]) > 0.01
 
 
 def test_constant_schedule_is_the_loss(module):
@@ -109,17 +109,17 @@ def test_early_stopping_is_on_one_loss():
     losses = history["valid"]["focal_loss"]
     assert booster.best_iteration == np.argmin(losses) + 1 < len(losses) < 100
     raw = booster.predict(X[150:], raw_score=True)
-    assert_allclose(SCHEDULE.at_round(99)(y[150:], raw), min(losses), rtol=1e-12)
+    assert_allclose(SCHEDULE.at(99)(y[150:], raw), min(losses), rtol=1e-12)
 
 
 def test_several_classes(module):
-    if module is focalboost.xgboost and not focalboost.xgboost._TAKES_VECTORS:
+    if module is focalboost.xgboost and not focalboost.xgboost.options.TAKES_SEVERAL_CLASSES:
         pytest.skip("needs XGBoost 3.1")
     classes = Y + (X[:, 0] > 1)
     schedule = ScheduledLoss(SoftmaxFocalLoss(3), halves)
     raw = fit(module, schedule, 6, y=classes)[1]
     assert raw.shape == (len(Y), 3)
-    assert np.all(np.isfinite(schedule.at_round(5).predict_proba(raw)))
+    assert np.all(np.isfinite(schedule.at(5).predict_proba(raw)))
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_several_classes(module):
 def test_gamma(gamma, values):
     schedule = ScheduledLoss(FocalLoss(), gamma)
     # powers of a half and of a third
-    assert_allclose([schedule.at_round(i).gamma for i in range(len(values))], values, rtol=1e-15)
+    assert_allclose([schedule.at(i).gamma for i in range(len(values))], values, rtol=1e-15)
     assert pickle.loads(pickle.dumps(schedule)) == schedule
 
 
@@ -154,14 +154,14 @@ def test_gamma(gamma, values):
         (
             lambda: focalboost.catboost.train(catboost.Pool(X, Y), loss=SCHEDULE),
             TypeError,
-            "loss must be the same in every round here",
+            "A ScheduledLoss can only be used with",
         ),
         (
             lambda: focalboost.lightgbm.objective(SCHEDULE),
             TypeError,
-            r"train and focalboost\.xgboost\.train count the rounds",
+            r"train or focalboost\.xgboost\.train, which keep track",
         ),
-        (lambda: FocalClassifier(loss=SCHEDULE).fit(X, Y), TypeError, "loss must be None or a"),
+        (lambda: FocalClassifier(loss=SCHEDULE).fit(X, Y), TypeError, "A ScheduledLoss can only"),
     ],
 )
 def test_refused(make, error, message):

@@ -1,0 +1,246 @@
+"""What is particular to CatBoost: its pools, its callbacks, its own Focal."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from backends import QUIET, make_data, noisy_data
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn._loss import HalfBinomialLoss
+
+from focalboost import FocalLoss, SoftmaxFocalLoss
+
+catboost = pytest.importorskip("catboost")
+focalboost = pytest.importorskip("focalboost")
+pytest.importorskip("focalboost.catboost")
+
+X, Y, W = make_data()
+PARAMS = {**QUIET["catboost"], "depth": 3, "learning_rate": 0.1}
+
+
+@dataclass(frozen=True)
+class ExactHessian:
+    """The exact Hessian for the booster, by way of the smallest contract there is."""
+
+    loss: Any
+
+    def __call__(self, y_true, raw_prediction, sample_weight=None):
+        return self.loss(y_true, raw_prediction, sample_weight)
+
+    def gradient_hessian(self, y_true, raw_prediction, sample_weight=None):
+        return self.loss.gradient_hessian(y_true, raw_prediction, sample_weight)
+
+    def init_score(self, y_true, sample_weight=None):
+        return self.loss.init_score(y_true, sample_weight)
+
+
+def test_early_stopping():
+    rows, labels, new_rows, new_labels = noisy_data()
+    loss = FocalLoss(2.0, 0.25)
+    model = focalboost.catboost.train(
+        catboost.Pool(rows, labels),
+        {"verbose": 0, "allow_writing_files": False, "learning_rate": 0.3, "thread_count": 1},
+        num_boost_round=200,
+        evals=(new_rows, new_labels),
+        early_stopping_rounds=5,
+        loss=loss,
+    )
+    losses = model.get_evals_result()["validation"]["MeanLoss"]
+    assert model.best_iteration_ == np.argmin(losses) == len(losses) - 6
+    raw = model.predict(new_rows, prediction_type="RawFormulaVal")
+    assert_allclose(loss(new_labels, raw), min(losses), rtol=1e-12)
+    # Its own metrics see the start score too.
+    assert_array_equal(model.classes_, [0, 1])
+
+
+def test_training_goes_on(tmp_path):
+    loss, data = FocalLoss(2.0, 0.25), catboost.Pool(X, Y)
+    params = {
+        "learning_rate": 0.1, "verbose": 0, "thread_count": 1, "allow_writing_files": False,
+        "bootstrap_type": "No", "random_strength": 0, "boosting_type": "Plain",
+    }  # fmt: skip
+    whole = focalboost.catboost.train(data, params, iterations=10, loss=loss)
+    part = focalboost.catboost.train(data, params, iterations=5, loss=loss)
+    part.save_model(tmp_path / "part.cbm")
+    for model in (part, str(tmp_path / "part.cbm")):
+        more = focalboost.catboost.train(data, params, iterations=5, init_model=model, loss=loss)
+        assert more.tree_count_ == 10
+        assert more.get_scale_and_bias() == whole.get_scale_and_bias()
+        assert_allclose(more.predict(X), whole.predict(X), rtol=0, atol=1e-10)
+
+
+def test_takes_files_and_categories(tmp_path):
+    columns = np.column_stack([Y, X])
+    np.savetxt(tmp_path / "train.tsv", columns, delimiter="\t", fmt="%.6g")
+    params = {"iterations": 5, "learning_rate": 0.1, "verbose": 0, "allow_writing_files": False}
+    loss, path = FocalLoss(2.0), str(tmp_path / "train.tsv")
+    from_file = focalboost.catboost.train(catboost.Pool(path), params, eval_set=path, loss=loss)
+    from_array = focalboost.catboost.train(catboost.Pool(X, Y), params, eval_set=(X, Y), loss=loss)
+    assert_allclose(from_file.predict(X), from_array.predict(X), rtol=0, atol=1e-6)
+    mixed = [[value, "ab"[int(value > 0)]] for value in X[:, 0]]
+    pool = catboost.Pool(mixed, Y, cat_features=[1])
+    model = focalboost.catboost.train(pool, params, eval_set=(mixed, Y), loss=loss)
+    history = model.get_evals_result()["validation"]["MeanLoss"]
+    raw = model.predict(pool, prediction_type="RawFormulaVal")
+    assert_allclose(history[model.best_iteration_], loss(Y, raw), rtol=1e-6)
+
+
+def test_pools_are_reusable():
+    data = catboost.Pool(X, Y)
+    params = {"iterations": 3, "verbose": 0, "thread_count": 1, "allow_writing_files": False}
+    raw = [
+        focalboost.catboost.train(data, params, eval_set=data, loss=FocalLoss(gamma)).predict(data)
+        for gamma in (1.0, 2.0, 1.0)
+    ]
+    assert_array_equal(raw[0], raw[2])
+    assert np.size(data.get_baseline()) == 0
+
+
+@pytest.mark.parametrize("gamma", [0.5, 2.0, 5.0])
+@pytest.mark.parametrize("alpha", [0.25, 0.9])
+def test_own_focal_is_the_same(gamma, alpha):
+    # CatBoost's Focal gives the leaves the exact Hessian and starts at 0.
+    params = {
+        "iterations": 30, "learning_rate": 0.1, "depth": 3, "verbose": 0, "thread_count": 1,
+        "boosting_type": "Plain", "leaf_estimation_method": "Newton",
+        "leaf_estimation_iterations": 1, "bootstrap_type": "No", "allow_writing_files": False,
+    }  # fmt: skip
+    loss = ExactHessian(FocalLoss(gamma, alpha))
+    data = catboost.Pool(X, Y)
+    own = catboost.train(
+        data, {**params, "loss_function": f"Focal:focal_alpha={alpha};focal_gamma={gamma}"}
+    )
+    objective, metric = (
+        focalboost.catboost.objective(loss, max_step=None),
+        focalboost.catboost.metric(loss),
+    )
+    ours = catboost.train(data, {**params, "loss_function": objective, "eval_metric": metric})
+    assert np.ptp(own.predict(X)) > 0.1
+    assert_allclose(ours.predict(X), own.predict(X), rtol=0, atol=1e-12)
+
+
+def test_native():
+    loss, params = (
+        FocalLoss(2.0, 0.25),
+        {**PARAMS, "leaf_estimation_method": "Gradient"},
+    )
+    for w in (None, W):
+        ours = focalboost.catboost.train(catboost.Pool(X, Y, weight=w), params, loss=loss)
+        own = focalboost.catboost.train(
+            catboost.Pool(X, Y, weight=w), params, loss=loss, native=True
+        )
+        assert_array_equal(own.classes_, [0, 1])
+        assert own.get_scale_and_bias() == ours.get_scale_and_bias()
+        for kind in ("RawFormulaVal", "Probability"):
+            # CatBoost clamps p at 1e-13
+            assert_allclose(own.predict(X, kind), ours.predict(X, kind), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("labels", "loss", "method", "message"),
+    [
+        (Y, FocalLoss(2.0), "Gradient", r"FocalLoss with gamma > 0 and an alpha, got FocalLoss"),
+        (Y, FocalLoss(0.0, 0.25), "Gradient", r"FocalLoss with gamma > 0 and an alpha, got"),
+        (Y, HalfBinomialLoss(), "Gradient", r"FocalLoss with gamma > 0 and an alpha, got"),
+        (Y, FocalLoss(2.0, 0.25), "Newton", r"leaf_estimation_method is 'Gradient', got 'Newton'"),
+        (Y / 2, FocalLoss(2.0, 0.25), "Gradient", r"native must be .* every label is 0 or 1"),
+    ],
+)
+def test_native_is_not_the_same(labels, loss, method, message):
+    params = {**PARAMS, "leaf_estimation_method": method}
+    with pytest.raises(ValueError, match=message):
+        focalboost.catboost.train(catboost.Pool(X, labels), params, loss=loss, native=True)
+
+
+def test_says_that_numba_is_missing(monkeypatch):
+    monkeypatch.setattr("focalboost.losses._compiled.is_missing", lambda: True)
+    rows, labels, _ = make_data(30_000)
+    params = {"iterations": 1, "verbose": 0, "allow_writing_files": False}
+    with pytest.warns(UserWarning, match="numba is not installed"):
+        focalboost.catboost.train(catboost.Pool(rows, labels), params, loss=FocalLoss())
+    focalboost.catboost.train(catboost.Pool(rows[:99], labels[:99]), params, loss=FocalLoss())
+
+
+def test_cv():
+    loss = FocalLoss(2.0)
+    out = catboost.cv(
+        catboost.Pool(X, Y, baseline=np.full((len(Y), 1), loss.init_score(Y))),
+        {
+            "loss_function": focalboost.catboost.objective(loss), "learning_rate": 0.3,
+            "eval_metric": focalboost.catboost.metric(loss), "iterations": 5, "thread_count": 1,
+            "allow_writing_files": False,
+        },
+        fold_count=3, as_pandas=False, verbose=False,
+    )  # fmt: skip
+    losses = out["test-MeanLoss-mean"]
+    assert losses[-1] < losses[0] < loss(Y, np.full(len(Y), loss.init_score(Y)))
+
+
+def test_bad_call():
+    with pytest.raises(ValueError, match=r"pool must be a catboost\.Pool"):
+        focalboost.catboost.train(loss=FocalLoss())
+    with pytest.raises(ValueError, match="pool and dtrain must not both be given"):
+        focalboost.catboost.train(1, {}, 2, loss=FocalLoss())
+
+
+def test_bad_samples_in_a_call():
+    objective = focalboost.catboost.objective(FocalLoss())
+    with pytest.raises(ValueError, match="raw_prediction must be finite, got inf"):
+        objective.calc_ders_range([0.0, np.inf], [0, 1], None)
+    with pytest.raises(ValueError, match=r"y_true must lie in \[0, 1\], got 2"):
+        objective.calc_ders_range([0.0, 0.0], [0, 2], None)
+
+
+def test_says_that_numba_is_missing_for_several_classes(monkeypatch):
+    monkeypatch.setattr("focalboost.losses._compiled.is_missing", lambda: True)
+    rows, labels, _ = make_data(n_classes=3)
+    params = {**PARAMS, "iterations": 1}
+    with pytest.warns(UserWarning, match="numba is not installed: .* a fiftieth of the time"):
+        focalboost.catboost.train(catboost.Pool(rows, labels), params, loss=SoftmaxFocalLoss(3))
+
+
+def test_bad_samples_in_a_call_for_several_classes():
+    objective = focalboost.catboost.objective(SoftmaxFocalLoss(3))
+    with pytest.raises(ValueError, match=r"y_true must be a whole number from 0 to 2, got 0\.5"):
+        objective.calc_ders_multi(np.zeros(3), 0.5, 1.0)
+    with pytest.raises(ValueError, match="raw_prediction must be 3 finite scores"):
+        objective.calc_ders_multi(np.array([0.0, np.nan, 0.0]), 0.0, 1.0)
+    rows, labels, _ = make_data(n_classes=3)
+    pool = catboost.Pool(rows, labels)
+    with pytest.raises(ValueError, match="class_names must be left out"):
+        focalboost.catboost.train(pool, {"class_names": [2, 1, 0]}, loss=SoftmaxFocalLoss(3))
+
+
+def test_path_as_pool(tmp_path):
+    path = tmp_path / "train.tsv"
+    np.savetxt(path, np.column_stack([Y, X]), delimiter="\t", fmt="%.6g")
+    params = {**PARAMS, "iterations": 3}
+    from_path = focalboost.catboost.train(path, params, loss=FocalLoss())
+    from_pool = focalboost.catboost.train(catboost.Pool(X, Y), params, loss=FocalLoss())
+    assert_allclose(from_path.predict(X), from_pool.predict(X), rtol=0, atol=1e-6)
+
+
+def test_columns_of_which_catboost_makes_other_features():
+    words = [["good", "bad"][label] for label in Y]
+    text = catboost.Pool([[w] for w in words], Y, text_features=[0])
+    with pytest.raises(ValueError, match=r"no text features, got columns \[0\].*native=True"):
+        focalboost.catboost.train(text, PARAMS, loss=FocalLoss())
+    table = pd.DataFrame({"embedding": [*X]})
+    embedding = catboost.Pool(table, Y, embedding_features=["embedding"])
+    with pytest.raises(ValueError, match="no embedding features"):
+        focalboost.catboost.train(embedding, PARAMS, loss=FocalLoss())
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"iterations": 3, "num_boost_round": 4}, "iterations and num_boost_round must not both"),
+        ({"params": {"target_border": 0.5}}, "target_border must be left out"),
+    ],
+)
+def test_refused(kwargs, message):
+    kwargs = {"params": PARAMS, **kwargs}
+    with pytest.raises(ValueError, match=message):
+        focalboost.catboost.train(catboost.Pool(X, Y), loss=FocalLoss(), **kwargs)
