@@ -1,9 +1,9 @@
 """Log loss and average precision of FocalClassifier beside the booster that it wraps.
 
-Five stratified folds, 200 trees at a learning rate of .05, otherwise each booster's defaults. The
-sigmoid of the raw score is what one gets without the closed-form posterior.
+Five stratified folds, 200 trees at a learning rate of 0.05, otherwise each booster's defaults. The
+sigmoid of the raw score is what a user gets without the closed form of the probability.
 
-    python benchmarks/classifier.py --data DIR [--gamma 2.0]
+    python benchmarks/classifier.py --data DIR [--gamma 2.0] [--sets NAME ...]
 
 DIR holds the data sets as <name>.csv.gz with a column ``target``.
 """
@@ -60,11 +60,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--gamma", type=float, default=2.0)
+    parser.add_argument("--sets", nargs="+", choices=REAL, default=[*REAL])
     options = parser.parse_args()
     rows = joblib.Parallel(n_jobs=joblib.cpu_count())(
         joblib.delayed(one_setting)(name, booster, options.gamma, options.data)
         for booster in BOOSTERS
-        for name in REAL
+        for name in options.sets
     )
     table = pd.DataFrame(rows).set_index(["booster", "set"])
     ratio = table["log loss, focal"] / table["log loss, own"]

@@ -1,7 +1,7 @@
-"""What gradient and curvature cost a row, beside numpy's exp, a textbook and other packages.
+"""What gradient and curvature cost a sample, beside numpy's exp, a textbook and other packages.
 
 One thread but for one contestant. Every contestant runs once a repetition, in turn, so that all
-see the same machine; the @@
+see the same machine; the figures are medians of the repetitions.
 
     python benchmarks/kernel.py [--largest 10000000]
 """
@@ -17,18 +17,19 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from focalboost import FocalLoss, _binary
+from focalboost import FocalLoss
+from focalboost.losses import _kernels
 
 ALPHA = 0.25
 EVER, NEVER = 0, float("inf")
 
 
 def ours(gamma, start, n_threads=1):
-    loss = FocalLoss(gamma, ALPHA, n_threads=n_threads)
+    loss = FocalLoss(gamma, ALPHA)
 
     def run(y, z):
-        _binary._COMPILED_FROM = start
-        return loss.gradient_curvature(y, z)
+        _kernels._COMPILED_FROM = start
+        return loss.gradient_curvature(y, z, max_step=4.0, n_threads=n_threads)
 
     return run
 
@@ -97,9 +98,9 @@ def main():
                 run(y, z)
                 seconds[name].append(time.perf_counter() - start)
         rows[n] = {name: median(times) / n * 1e9 for name, times in seconds.items()}
-        print(f"{n:.0e} rows: " + ", ".join(f"{k} {v:.1f} ns" for k, v in rows[n].items()))
+        print(f"{n:.0e} samples: " + ", ".join(f"{k} {v:.1f} ns" for k, v in rows[n].items()))
 
-    print("\nratio to np.exp\n\n| rows | " + " | ".join(runs) + " |")
+    print("\nratio to np.exp\n\n| samples | " + " | ".join(runs) + " |")
     print("|---" * (len(runs) + 1) + "|")
     for n, row in rows.items():
         print(f"| {n:.0e} | " + " | ".join(f"{v / row['np.exp']:.1f}" for v in row.values()) + " |")
@@ -118,7 +119,7 @@ def main():
             peak = tracemalloc.get_traced_memory()[1] - sum(part.nbytes for part in result)
             tracemalloc.stop()
             peaks.append(peak / 1e6)
-        bars.append((f"{path}, MB of temporaries at any number of rows", max(peaks), 4.0))
+        bars.append((f"{path}, MB of temporaries at any number of samples", max(peaks), 4.0))
 
     last = rows[n]
     for name, bar in (("numba, gamma 2", 12), ("numba, gamma 1.7", 16), ("numpy, gamma 1.7", 30)):
@@ -130,7 +131,7 @@ def main():
         for name in ("numba, gamma 2", "numpy, gamma 2"):
             change = abs(rows[max(rows)][name] / rows[10**5][name] - 1)
             bars.append(
-                (f"{name}, cost of a row at {max(rows):.0e} and 1e+05 differs by", change, 0.15)
+                (f"{name}, cost of a sample at {max(rows):.0e} and 1e+05 differs by", change, 0.15)
             )
 
     times = []

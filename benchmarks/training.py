@@ -13,7 +13,6 @@ The packages are timed where they are installed (pip install bokbokbok gbdtCBL i
 
 import argparse
 import time
-import warnings
 from collections.abc import Callable
 from statistics import median
 from typing import Any
@@ -29,16 +28,25 @@ import focalboost.catboost
 import focalboost.lightgbm
 import focalboost.xgboost
 from focalboost import FocalLoss
+from focalboost.losses._kernels import FocalFormula, FocalKernel
 
-LOG_LOSS, FOCAL = FocalLoss(0.0, max_step=None), FocalLoss(2.0, 0.25)
+LOG_LOSS, FOCAL = FocalLoss(0.0), FocalLoss(2.0, 0.25)
 OWN_FOCAL = "Focal:focal_alpha=0.25;focal_gamma=2.0"
+
+
+class NumpyKernel(FocalKernel):
+    """The kernel of focal loss without its compiled loop."""
+
+    def compiled(self, max_step: float | None) -> None:
+        return None
 
 
 class WithoutNumba(FocalLoss):
     """Focal loss as it is where numba is not installed."""
 
-    def compiled_gradient_curvature(self) -> None:
-        return None
+    @property
+    def kernel(self) -> NumpyKernel:
+        return NumpyKernel(FocalFormula(self.gamma), self.alpha)
 
 
 class Textbook:
@@ -74,12 +82,12 @@ def lightgbm_runs(X: Any, y: Any, rounds: int, threads: int) -> dict[str, Callab
     params = {"verbose": -1, "num_threads": threads}
     data = lightgbm.Dataset(X, y, params=params).construct()
 
-    def ours(loss: FocalLoss) -> Callable[[], Any]:
-        return lambda: focalboost.lightgbm.train(params, data, rounds, loss=loss)
+    def ours(loss: FocalLoss, **kwargs: Any) -> Callable[[], Any]:
+        return lambda: focalboost.lightgbm.train(params, data, rounds, loss=loss, **kwargs)
 
     return {
         "own": lambda: lightgbm.train({**params, "objective": "binary"}, data, rounds),
-        "gamma 0": ours(LOG_LOSS),
+        "gamma 0": ours(LOG_LOSS, max_step=None),
         "gamma 2": ours(FOCAL),
         **{
             name: lambda run=run: lightgbm.train({**params, "objective": run}, data, rounds)
@@ -92,13 +100,13 @@ def xgboost_runs(X: Any, y: Any, rounds: int, threads: int) -> dict[str, Callabl
     params = {"nthread": threads, "tree_method": "hist"}
     data = xgboost.QuantileDMatrix(X, y, nthread=threads)
 
-    def ours(loss: FocalLoss) -> Callable[[], Any]:
-        return lambda: focalboost.xgboost.train(params, data, rounds, loss=loss)
+    def ours(loss: FocalLoss, **kwargs: Any) -> Callable[[], Any]:
+        return lambda: focalboost.xgboost.train(params, data, rounds, loss=loss, **kwargs)
 
     own = {**params, "objective": "binary:logistic"}
     return {
         "own": lambda: xgboost.train(own, data, rounds),
-        "gamma 0": ours(LOG_LOSS),
+        "gamma 0": ours(LOG_LOSS, max_step=None),
         "gamma 2": ours(FOCAL),
         **{
             name: lambda run=run: xgboost.train(own, data, rounds, obj=run)
@@ -123,7 +131,7 @@ def catboost_runs(X: Any, y: Any, rounds: int, threads: int) -> dict[str, Callab
     return {
         "own": lambda: catboost.train(pool, {**params, "loss_function": "Logloss"}),
         "own Focal": lambda: catboost.train(pool, {**params, "loss_function": OWN_FOCAL}),
-        "gamma 0": ours(LOG_LOSS),
+        "gamma 0": ours(LOG_LOSS, max_step=None),
         "gamma 2": ours(FOCAL),
         "gamma 2, numpy": ours(WithoutNumba(2.0, 0.25)),
         "textbook": lambda: catboost.train(
@@ -156,7 +164,6 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--boosters", nargs="+", default=["LightGBM", "XGBoost", "CatBoost"])
     options = parser.parse_args()
-    warnings.filterwarnings("ignore", "numba is not installed")  # by WithoutNumba
     X, y = make_classification(options.rows, 30, weights=[0.98], random_state=0)
     X = X.astype(np.float32)
 

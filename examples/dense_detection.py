@@ -6,14 +6,14 @@
 Scenes of 192 x 192 pixels hold up to two digits among strokes and halves of digits. Windows at
 every place, of three heights and three shapes, are classified as digit or background by LightGBM,
 on histograms of oriented gradients and on brightness. About 1 window in 1,000 is a digit. The arms
-differ in how they keep the other 999 from drowning it: by the loss, by a choice of rows in each
+differ in how they keep the other 999 from drowning it: by the loss, by a choice of samples in each
 round, or by two stages.
 
 The protocol is that of Lin et al., "Focal Loss for Dense Object Detection" (2017,
-arXiv:1708.02002). Windows that overlap a digit by an intersection over union (IoU) of .5 are
-positive, below .4 background, and between ignored. The loss is summed and divided by the number of
-positives. Of a scene's windows the 1,000 with the best scores above .05 are moved to where a
-regression puts them, and of those that overlap by .5 the best scored stays. Training, validation
+arXiv:1708.02002). Windows that overlap a digit by an intersection over union (IoU) of 0.5 are
+positive, below 0.4 background, and between ignored. The loss is summed and divided by the number of
+positives. Of a scene's windows the 1,000 with the best scores above 0.05 are moved to where a
+regression puts them, and of those that overlap by 0.5 the best scored stays. Training, validation
 and held-out scenes show different digits.
 """
 
@@ -231,7 +231,7 @@ def detect(scenes: Scenes, score: Array, regression: Ridge) -> Detections:
 
 
 def find_hits(detections: Detections, truth: list[Array]) -> list[Array]:
-    """Return which detections are right: IoU of .5 with a digit, and the best scored of it."""
+    """Return which detections are right: IoU of 0.5 with a digit, and the best scored of it."""
     hits = []
     for (boxes, _), true_boxes in zip(detections, truth, strict=True):
         iou, hit = overlap(boxes, true_boxes), np.zeros(len(boxes), dtype=bool)
@@ -247,7 +247,7 @@ def find_hits(detections: Detections, truth: list[Array]) -> list[Array]:
 def average_precision(
     detections: Detections, truth: list[Array], threshold: float = -np.inf
 ) -> float:
-    """Return the average precision at an IoU of .5, over all scenes.
+    """Return the average precision at an IoU of 0.5, over all scenes.
 
     It is the sum of precision times gain in recall, without interpolation; a digit that is not
     found gains nothing.
@@ -267,17 +267,23 @@ Choice = Callable[[Array, Array], Array]
 
 @dataclass(frozen=True)
 class OnSome(FocalLoss):
-    """Cross entropy on the rows that ``choose(y_true, loss)`` picks anew in each boosting round."""
+    """Cross entropy on the samples that ``choose(y_true, loss)`` picks anew in each round.
+
+    `focalboost.lightgbm.train` sees that a method of the loss is overridden and calls it, with
+    labels, raw scores and weights; it puts the bound on a sample's step itself.
+    """
 
     gamma: float = 0.0
     _: KW_ONLY
     choose: Choice
 
     def gradient_curvature(
-        self, y_true: Any, raw_prediction: Any, sample_weight: Any = None
+        self, y_true: Any, raw_prediction: Any, sample_weight: Any = None, **kwargs: Any
     ) -> Any:
         picked = self.choose(np.asarray(y_true), self.loss(y_true, raw_prediction))
-        gradient, curvature = super().gradient_curvature(y_true, raw_prediction, sample_weight)
+        gradient, curvature = super().gradient_curvature(
+            y_true, raw_prediction, sample_weight, **kwargs
+        )
         return gradient * picked, curvature * picked
 
 
@@ -294,7 +300,7 @@ def largest(values: Array, n: int) -> Array:
 
 
 def hardest(share: float) -> Choice:
-    """Online hard example mining: the share of all rows that has the largest loss."""
+    """Online hard example mining: the share of all samples that has the largest loss."""
     return lambda y_true, loss: largest(loss, round(share * len(loss)))
 
 
@@ -342,8 +348,9 @@ class Hinge:
 class Arm:
     """A loss with one setting, the values tried for it and for the learning rate, and the chosen.
 
-    The choice is the best average precision on validation scenes, without a threshold, as
-    ``--tune --scenes 80 --held-out 120`` finds it.
+    The setting is a parameter of the loss, or an option of `Detector.fit`. The choice is the best
+    average precision on validation scenes, without a threshold, as ``--tune --scenes 80 --held-out
+    120`` finds it.
     """
 
     loss: Callable[[Any], Any]
@@ -352,7 +359,7 @@ class Arm:
     rates: tuple[float, ...] = (0.05, 0.1, 0.2)
     start: float | None = None  # a raw score; None is the loss's best constant
     stages: int = 1
-    least_hessian: bool = False  # the value is LightGBM's min_sum_hessian_in_leaf
+    options: Callable[[Any], dict[str, Any]] = lambda _: {}  # of `Detector.fit`
 
 
 PRIOR = float(logit(0.01))
@@ -360,12 +367,23 @@ PRIOR = float(logit(0.01))
 
 def own(values: tuple[float, ...], chosen: tuple[float, float]) -> Arm:
     """LightGBM's own log loss, tuned by the least sum of Hessians in a leaf, 1e-3 by default."""
-    return Arm(lambda _: FocalLoss(0.0, max_step=None), values, chosen, least_hessian=True)
+    return Arm(
+        lambda _: FocalLoss(0.0),
+        values,
+        chosen,
+        options=lambda least: {"max_step": None, "least_hessian": least},
+    )
 
 
 def bounded(chosen: tuple[float, float], start: float | None = None) -> Arm:
-    """Cross entropy, tuned by the bound on the step that a single row asks for."""
-    return Arm(lambda bound: FocalLoss(0.0, max_step=bound), (1.0, 4.0), chosen, start=start)
+    """Cross entropy, tuned by the bound on the step that a single sample asks for."""
+    return Arm(
+        lambda _: FocalLoss(0.0),
+        (1.0, 4.0),
+        chosen,
+        start=start,
+        options=lambda bound: {"max_step": bound},
+    )
 
 
 def focal(gamma: float, chosen: tuple[float, float], start: float | None = None) -> Arm:
@@ -377,12 +395,12 @@ ARMS = {
     "cross entropy, LightGBM's defaults": own((1e-3,), (1e-3, 0.1)),
     "cross entropy, LightGBM's tuned": own((1.0, 10.0, 30.0), (30.0, 0.1)),
     "cross entropy": bounded((1.0, 0.2)),
-    "cross entropy, start .01": bounded((1.0, 0.2), start=PRIOR),
+    "cross entropy, start 0.01": bounded((1.0, 0.2), start=PRIOR),
     "alpha-balanced (focal, gamma 0)": focal(0.0, (0.25, 0.1)),
-    "focal, gamma .5": focal(0.5, (0.5, 0.1)),
+    "focal, gamma 0.5": focal(0.5, (0.5, 0.1)),
     "focal, gamma 1": focal(1.0, (0.25, 0.2)),
     "focal, gamma 2": focal(2.0, (0.75, 0.2)),
-    "focal, gamma 2, start .01": focal(2.0, (0.75, 0.2), start=PRIOR),
+    "focal, gamma 2, start 0.01": focal(2.0, (0.75, 0.2), start=PRIOR),
     "focal, gamma 5": focal(5.0, (0.25, 0.1)),
     "hinge": Arm(lambda _: Hinge(), (None,), (None, 0.1), rates=(0.1, 0.3, 1.0)),
     "OHEM": Arm(lambda share: OnSome(choose=hardest(share)), (0.005, 0.02, 0.08), (0.02, 0.05)),
@@ -432,6 +450,7 @@ class Detector:
         *,
         start: float | None = None,
         rounds: int = ROUNDS,
+        max_step: float | None = 4.0,
         least_hessian: float = 1e-3,
     ) -> lightgbm.Booster:
         params = {**self._params(), "learning_rate": rate}
@@ -439,10 +458,10 @@ class Detector:
         # the same at every number of positives; lambda_l2, the other such constant, is 0.
         params["min_sum_hessian_in_leaf"] = least_hessian * float(data.get_weight()[0])
         if start is None:
-            return focalboost.lightgbm.train(params, data, rounds, loss=loss)
-        # A start of one's own is LightGBM's init_score, sealed into the model afterwards.
+            return focalboost.lightgbm.train(params, data, rounds, loss=loss, max_step=max_step)
+        # Another start is LightGBM's init_score, which `seal` embeds in the model afterwards.
         data.set_init_score(np.full(data.num_data(), start))
-        params["objective"] = focalboost.lightgbm.objective(loss)
+        params["objective"] = focalboost.lightgbm.objective(loss, max_step=max_step)
         booster = lightgbm.train(params, data, rounds)
         data.set_init_score(None)
         data.set_field("init_score", None)
@@ -452,8 +471,8 @@ class Detector:
         """Return the function from scenes to the raw scores of their windows."""
         value, rate = setting
         if arm.stages == 1:
-            extra = {"least_hessian": value} if arm.least_hessian else {}
-            booster = self.fit(self.data, arm.loss(value), rate, start=arm.start, **extra)
+            options = arm.options(value)
+            booster = self.fit(self.data, arm.loss(value), rate, start=arm.start, **options)
             return lambda scenes: self._raw(booster, scenes)
         # The first stage is a quick model that picks windows; the second sees nothing else.
         first = self.fit(self.data, FocalLoss(0.0), 0.2, rounds=ROUNDS // 4)

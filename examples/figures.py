@@ -4,8 +4,8 @@
     python examples/figures.py --folder ELSEWHERE
 
 The quickstart's figure comes from the quickstart itself, which prints its table too. The other one
-shows the loss (the focal loss paper's figure 1), and how the loss of held-out rows of Satimage is
-spread over the positives and over the negatives (its figure 4).
+shows the loss (the focal loss paper's figure 1), and how the loss of held-out samples of Satimage
+is spread over the positives and over the negatives (its figure 4).
 """
 
 import argparse
@@ -22,7 +22,7 @@ from focalboost import CumulativeLossDisplay, FocalClassifier, FocalLossDisplay
 def plot_focal_loss(path):
     X, y = quickstart.load(None, None)
     X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
-    # The default leaves, smaller and more, are over-confident on so few rows.
+    # The default leaves, smaller and more, are over-confident on so few samples.
     booster = LGBMClassifier(
         n_estimators=200,
         learning_rate=0.05,
@@ -36,9 +36,9 @@ def plot_focal_loss(path):
     figure, (loss, *shares) = plt.subplots(1, 3, figsize=(11, 3.6), layout="constrained")
     FocalLossDisplay.from_losses(values=["loss"], ax=loss)
     CumulativeLossDisplay.from_estimator(model, X_test, y_test, ax=shares)
-    loss.set_title("Loss of a row")
+    loss.set_title("Loss of a sample")
     for axes in shares:
-        axes.set_title("Held-out rows, lowest loss first")
+        axes.set_title("Held-out samples, lowest loss first")
     figure.savefig(path, dpi=80)
 
 
@@ -46,6 +46,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, default=Path(__file__).parent)
     folder = parser.parse_args().folder
+    folder.mkdir(parents=True, exist_ok=True)
     plot_focal_loss(folder / "focal_loss.png")
     quickstart.main(["--figure", str(folder / "quickstart.png")])
 

