@@ -123,14 +123,8 @@ def train(
     link = Link.of(classes)
     params = dict(params or {})
     refuse(params, link.refused)
-    pool = _one_of("pool", pool, "dtrain", dtrain)
-    if isinstance(pool, str | os.PathLike):
-        pool = cb.Pool(os.fspath(pool))
-    if not isinstance(pool, cb.Pool):
-        raise ValueError(f"pool must be a catboost.Pool or a path, got {type(pool).__name__}.")
-    if not native:
-        _check_columns(pool)
     iterations = _one_of("iterations", iterations, "num_boost_round", num_boost_round)
+    pool = _training_pool(_one_of("pool", pool, "dtrain", dtrain), native)
     eval_set = _one_of("eval_set", eval_set, "evals", evals)
     eval_sets = eval_set if isinstance(eval_set, list) else [] if eval_set is None else [eval_set]
     eval_pools = [_as_pool(data, pool) for data in eval_sets]
@@ -181,6 +175,16 @@ def train(
     # A continued model keeps it or loses it, as CatBoost goes on from the file or from memory.
     model.set_scale_and_bias(1.0, init_score)
     return model
+
+
+def _training_pool(pool: Any, native: bool) -> cb.Pool:
+    if isinstance(pool, str | os.PathLike):
+        pool = cb.Pool(os.fspath(pool))
+    if not isinstance(pool, cb.Pool):
+        raise ValueError(f"pool must be a catboost.Pool or a path, got {type(pool).__name__}.")
+    if not native:
+        _check_columns(pool)
+    return pool
 
 
 def _check_columns(pool: cb.Pool) -> None:

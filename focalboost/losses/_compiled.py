@@ -80,14 +80,13 @@ def loops(key: int) -> tuple[Function, Function]:
     return fill, gradient_matrix
 
 
-def _register() -> dict[str, Values]:
-    """Teach numba our formulas with our own exp and log1p; return the options of the loop.
+def _polynomials() -> tuple[Function, Function]:
+    """Return exp and log1p as straight-line code, which a loop over samples makes vectors of.
 
-    The compiler turns a loop over samples into vector instructions, since exp and log1p are
-    straight-line code here. Both are within an ulp or two in the range that the formulas ask for.
+    Both are within an ulp or two in the range that the formulas ask for.
     """
     from numba import types
-    from numba.extending import intrinsic, overload, register_jitable
+    from numba.extending import intrinsic
 
     def float_of_bits(_: Values, bits: Values) -> Values:  # noqa: ARG001
         def codegen(context: Values, builder: Values, signature: Values, args: Values) -> Values:
@@ -123,6 +122,14 @@ def _register() -> dict[str, Values]:
         u = (((u * t + 1 / 11) * t + 1 / 9) * t + 1 / 7) * t + 1 / 5
         return 2.0 * s * ((u * t + 1 / 3) * t + 1.0)
 
+    return exp_polynomial, log1p_polynomial
+
+
+def _register() -> dict[str, Values]:
+    """Teach numba our formulas with our own exp and log1p; return the options of the loop."""
+    from numba.extending import overload, register_jitable
+
+    exp_polynomial, log1p_polynomial = _polynomials()
     # Inlined by force, so that the loop becomes one straight line; contract allows fused
     # multiply-add, nsz forgets the sign of 0.
     options: Values = {
