@@ -1,6 +1,7 @@
 """Every property of every way to train, over losses that we wrote and some that we did not."""
 
 import copy
+import os
 import pickle
 import subprocess
 import sys
@@ -17,9 +18,12 @@ from zoo import LOSSES as ZOO
 from zoo import loss_id
 
 from focalboost import FocalLoss, SoftmaxFocalLoss
+from focalboost.boosters.options import thread_count
+from focalboost.losses import _classes as classes_of_losses
 from focalboost.losses.foreign import as_loss
 
 K = 3
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 DATA = {k: make_data(n_classes=k) for k in (2, K)}
 X, Y, W = DATA[2]
 
@@ -334,6 +338,26 @@ def test_subclass_gets_its_own_curvature(trainer):
 
 
 # Soft labels, one sample, continuing: what only train does.
+
+
+def test_labels_are_checked_once_a_training(trainer, monkeypatch):
+    calls, check = [], classes_of_losses.check_probabilities
+    monkeypatch.setattr(
+        classes_of_losses, "check_probabilities", lambda *args: calls.append(args) or check(*args)
+    )
+    counts = []
+    for rounds in (1, 10):
+        calls.clear()
+        trainer.fit(FocalLoss(), X, Y, W, rounds, trainer.params)
+        counts.append(len(calls))
+    assert counts[0] == counts[1] > 0
+
+
+@pytest.mark.parametrize(
+    ("value", "count"), [(3, 3), ("3", 3), (None, CORES), (0, CORES), (-1, CORES)]
+)
+def test_threads_are_the_booster_s(value, count):
+    assert thread_count(value) == count
 
 
 def test_soft_labels_are_mixtures(trainer):

@@ -71,6 +71,7 @@ from focalboost import (
     SoftmaxFocalLoss,
 )
 from focalboost.boosters.port import find_adapter
+from focalboost.losses import _classes
 
 BOOSTERS = {
     "lightgbm": LGBMClassifier(n_estimators=15, n_jobs=1, verbose=-1),
@@ -439,6 +440,26 @@ def test_weight_of_two_is_a_sample_twice():
 def test_bad_weights(model, bad):
     with pytest.raises(ValueError, match=r"(?i)sample.weight|NaN|infinity"):
         model.fit(X, Y, np.where(np.arange(400) == 7, bad, 1.0))
+
+
+def test_weights_that_no_booster_holds(model):
+    with pytest.raises(ValueError, match=r"sample_weight must be at most 3\.4e\+38.*got 1e\+308"):
+        model.fit(X, Y, np.full(400, 1e308))
+
+
+@pytest.mark.parametrize("metric", ["log_loss", "focal_loss"])
+def test_labels_are_checked_once_a_training(booster, metric, monkeypatch):
+    calls, check = [], _classes.check_probabilities
+    monkeypatch.setattr(
+        _classes, "check_probabilities", lambda *args: calls.append(args) or check(*args)
+    )
+    counts = []
+    for rounds in (2, 10):
+        calls.clear()
+        model = FocalClassifier(booster.set_params(n_estimators=rounds), stopping_metric=metric)
+        model.fit(X, Y, W, X_val=X, y_val=Y)
+        counts.append(len(calls))
+    assert counts[0] == counts[1] > 0
 
 
 @pytest.mark.parametrize("name", ["lightgbm", "xgboost"])

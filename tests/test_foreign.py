@@ -307,3 +307,19 @@ def test_labels_of_a_foreign_loss_are_checked(name):
     with pytest.raises(ValueError, match="sample_weight must have the shape of y_true"):
         loss.init_score([0, 1], [1.0])
     assert replace(loss) == loss
+
+
+@pytest.mark.parametrize("source", [HalfBinomialLoss(), HalfMultinomialLoss(n_classes=3)])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -1.0])
+def test_weights_of_an_init_score_are_checked(source, bad):
+    with pytest.raises(ValueError, match=f"sample_weight must be finite and >= 0, got {bad}"):
+        as_loss(source).init_score([0, 1], [1.0, bad])
+
+
+def test_init_score_of_somebody_else_must_be_finite():
+    class Endless(HalfBinomialLoss):
+        def fit_intercept_only(self, y_true, sample_weight=None):
+            return -np.inf
+
+    with pytest.raises(ValueError, match="loss must have a finite init score, got -inf"):
+        as_loss(Endless()).init_score([0, 1])

@@ -1,7 +1,5 @@
 """Schedules of gamma, against boosters that are trained round by round by hand."""
 
-import pickle
-
 import catboost
 import lightgbm
 import numpy as np
@@ -15,8 +13,6 @@ import focalboost.catboost
 import focalboost.lightgbm
 import focalboost.xgboost
 from focalboost import (
-    AsymmetricLoss,
-    ExponentialGamma,
     FocalClassifier,
     FocalLoss,
     LinearGamma,
@@ -123,29 +119,8 @@ def test_several_classes(module):
 
 
 @pytest.mark.parametrize(
-    ("gamma", "values"),
-    [
-        (LinearGamma(5, 1, 5), [5.0, 4.0, 3.0, 2.0, 1.0, 1.0]),
-        (LinearGamma(2, 0, 1), [2.0, 0.0, 0.0]),
-        (ExponentialGamma(8, 1, 4), [8.0, 4.0, 2.0, 1.0, 1.0]),
-        (halves, [4.0, 2.0, 1.0]),
-    ],
-)
-def test_gamma(gamma, values):
-    schedule = ScheduledLoss(FocalLoss(), gamma)
-    # powers of a half and of a third
-    assert_allclose([schedule.at(i).gamma for i in range(len(values))], values, rtol=1e-15)
-    assert pickle.loads(pickle.dumps(schedule)) == schedule
-
-
-@pytest.mark.parametrize(
     ("make", "error", "message"),
     [
-        (lambda: LinearGamma(-1, 1, 5), ValueError, "start must be >= 0, got -1"),
-        (lambda: ExponentialGamma(1, 0, 5), ValueError, "stop must be > 0, got 0"),
-        (lambda: LinearGamma(1, 1, 0), ValueError, "n_rounds must be a whole number >= 1, got 0"),
-        (lambda: ScheduledLoss(FocalLoss(), 2.0), TypeError, "gamma must be a function of the"),
-        (lambda: ScheduledLoss(AsymmetricLoss(), halves), TypeError, "a loss with one gamma"),
         (
             lambda: fit(focalboost.lightgbm, ScheduledLoss(FocalLoss(), lambda i: -i), 3),
             ValueError,

@@ -146,7 +146,7 @@ class RoundObjective:
     make: Callable[[Loss], Objective]
 
     def __post_init__(self) -> None:
-        self.enter(0)
+        self.objective = self.make(self.schedule.at(0))
 
     def __deepcopy__(self, memo: Any) -> RoundObjective:
         # LightGBM copies its parameters, and would never hear of the round.
@@ -154,7 +154,9 @@ class RoundObjective:
 
     def enter(self, i: int) -> None:
         """Go on with the loss of round i."""
-        self.objective = self.make(self.schedule.at(i))
+        loss = self.schedule.at(i)
+        if loss is not self.objective.loss:
+            self.objective = self.make(loss)
 
     def __call__(self, first: Any, second: Any) -> tuple[Array, Array]:
         return self.objective(first, second)

@@ -48,13 +48,11 @@ def without(params: Mapping[str, Any], *names: str) -> dict[str, Any]:
 
 def thread_count(value: Any) -> int:
     """Return the number of threads that a booster's own setting means; by default all cores."""
-    if value is None or isinstance(value, str) or int(value) < 1:
-        return (
-            len(os.sched_getaffinity(0))
-            if hasattr(os, "sched_getaffinity")
-            else os.cpu_count() or 1
-        )
-    return int(value)
+    if int(value or 0) > 0:
+        return int(value)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _same(value: Any, harmless: Any) -> bool:

@@ -58,7 +58,7 @@ class CatBoostAdapter:
             estimator.set_params(cat_features=cat_features)
         estimator.set_params(
             loss_function=called,
-            eval_metric=metric(job.metric),
+            eval_metric=replace(metric(job.metric), is_checked=True),
             class_names=link.class_names,
             allow_writing_files=params.get("allow_writing_files", False),
         )

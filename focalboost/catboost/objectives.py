@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
@@ -34,9 +34,24 @@ class _Called:
     """What CatBoost calls: a value, which it copies and pickles."""
 
     loss: Loss
+    # of a training whose labels and weights were checked before it
+    is_checked: bool = field(default=False, repr=False, compare=False, kw_only=True)
 
     # CatBoost must not try to compile the methods from their source.
     no_jit = True
+
+    @cached_property
+    def _classes(self) -> Classes:
+        return self.loss.kernel.classes
+
+    def _samples(
+        self, approxes: Any, targets: Any, weights: Any
+    ) -> tuple[Array, Array, Array | None]:
+        """Return labels, raw scores and weights of a call."""
+        z = check_scores(self._classes, approxes)
+        if not self.is_checked:
+            targets, weights = check_samples(self._classes, targets, weights)
+        return match(z, targets, weights)
 
     def __deepcopy__(self, memo: Any) -> Any:
         # scikit-learn's clone compares CatBoost's copied parameters by identity.
@@ -52,12 +67,6 @@ class Objective(_Called):
     """Derivatives as CatBoost calls for them: in batches of up to 1,000, from its threads."""
 
     max_step: float | None = 4.0
-    # of a training whose labels and weights were checked before it
-    is_checked: bool = False
-
-    @cached_property
-    def _classes(self) -> Classes:
-        return self.loss.kernel.classes
 
     @cached_property
     def _compiled(self) -> Any:
@@ -79,9 +88,7 @@ class Objective(_Called):
         return (-weight * gradient).tolist(), (-weight * matrix).tolist()
 
     def calc_ders_range(self, approxes: Any, targets: Any, weights: Any) -> Array:
-        if not self.is_checked:
-            targets, weights = check_samples(self._classes, targets, weights)
-        y, z, w = match(check_scores(self._classes, approxes), targets, weights)
+        y, z, w = self._samples(approxes, targets, weights)
         # CatBoost maximises: its derivatives have the other sign. It wants a new (n, 2) array.
         if self._compiled is None:
             ders = np.column_stack(derivatives(self.loss, y, z, w, self.max_step, 1))
@@ -102,9 +109,8 @@ class MeanLoss(_Called):
         return False
 
     def evaluate(self, approxes: Any, target: Any, weight: Any) -> tuple[float, float]:
-        classes = self.loss.kernel.classes
-        z = check_scores(classes, approxes[0] if len(approxes) == 1 else np.transpose(approxes))
-        y, z, w = match(z, *check_samples(classes, target, weight))
+        scores = approxes[0] if len(approxes) == 1 else np.transpose(approxes)
+        y, z, w = self._samples(scores, target, weight)
         total = float(len(y) if w is None else np.sum(w))
         # A batch without weight has no mean.
         return (self.loss.kernel.mean(y, z, w) * total if total else 0.0), total

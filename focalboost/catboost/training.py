@@ -143,7 +143,7 @@ def train(
     else:
         try_out(called, pool.num_row())
         params["loss_function"] = called
-        params.setdefault("eval_metric", metric(loss))
+        params.setdefault("eval_metric", replace(metric(loss), is_checked=True))
     if are_hard:
         # Without them predict would have no labels to give where eval_metric is a Python object.
         params["class_names"] = link.class_names

@@ -52,15 +52,17 @@ def weighted(table: Table, labels: Array, sample_weight: Foreign) -> Samples:
     (kept,) = np.nonzero(weight)
     if len(kept) < len(weight):
         table, labels, weight = _safe_indexing(table, kept), labels[kept], weight[kept]
-    return Samples(table, labels, in_single_precision(weight / min(_mean(weight), 1.0)))
+    with np.errstate(over="ignore"):  # a mean of inf is above 1, too
+        mean = float(np.mean(weight))
+    return Samples(table, labels, in_single_precision(weight / min(mean, 1.0)))
 
 
 def in_single_precision(weight: Array) -> Array:
     """Return weights as boosters hold them, so that the init score is for the same ones."""
+    largest = float(np.finfo(np.float32).max)
+    if weight.max() > largest:
+        raise ValueError(
+            f"sample_weight must be at most {largest:.3g}, the largest number that boosters hold, "
+            f"got {weight.max():.3g}. Divide the weights by a constant."
+        )
     return weight.astype(np.float32).astype(np.float64)
-
-
-def _mean(weight: Array) -> float:
-    # 1e308 twice would sum to inf
-    largest = float(np.max(weight))
-    return float(np.mean(weight / largest)) * largest

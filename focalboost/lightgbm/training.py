@@ -97,7 +97,7 @@ def train(
     begin = 0 if init_model is None else as_booster(init_model).current_iteration()
     schedule = as_schedule(loss)
     # LightGBM takes the number in its parameters before the argument.
-    n_rounds = int(options.get(params or {}, options.NUM_ITERATIONS, num_boost_round))
+    n_rounds = int(options.get(params or {}, options.NUM_ITERATIONS) or num_boost_round)
     first, last = schedule.at(0), schedule.at(begin + n_rounds - 1)
     classes = last.kernel.classes
     link = Link.of(classes)

@@ -117,11 +117,10 @@ class Loss(ABC):
         >>> round(FocalLoss(gamma=2.0)([0, 1], [-1.0, 1.0]), 6)
         0.022658
         """
-        y, z, w = self._arrays(y_true, raw_prediction, sample_weight)
+        _, y, z, w = self._arrays(y_true, raw_prediction, sample_weight)
         if not y.size:
             raise ValueError("y_true must hold at least one sample, got 0.")
-        w = None if w is None else w.reshape(-1)
-        return self.kernel.mean(y.reshape(-1), z.reshape(-1, *z.shape[1:]), w)
+        return self.kernel.mean(y, z, w)
 
     def loss(
         self,
@@ -138,9 +137,9 @@ class Loss(ABC):
         array([0.346574, 0.346574])
         """
         kernel = self.kernel
-        arrays = self._arrays(y_true, raw_prediction, sample_weight)
-        (values,) = _evaluate(lambda y, z: (kernel.loss(y, z),), arrays, 1)
-        return values.reshape(arrays[0].shape)
+        shape, y, z, w = self._arrays(y_true, raw_prediction, sample_weight)
+        (values,) = by_blocks(lambda y, z: (kernel.loss(y, z),), [y.shape], y, z, w)
+        return values.reshape(shape[:1])
 
     def gradient(
         self,
@@ -194,9 +193,10 @@ class Loss(ABC):
         >>> FocalLoss(gamma=0.0).gradient_hessian([1], [0.0])
         (array([-0.5]), array([0.25]))
         """
-        arrays = self._arrays(y_true, raw_prediction, sample_weight)
-        gradient, hessian = _evaluate(self.kernel.gradient_hessian, arrays, 2)
-        return gradient, hessian
+        shape, y, z, w = self._arrays(y_true, raw_prediction, sample_weight)
+        formula = self.kernel.gradient_hessian
+        gradient, hessian = by_blocks(formula, [z.shape, z.shape], y, z, w)
+        return gradient.reshape(shape), hessian.reshape(shape)
 
     def curvature(
         self,
@@ -262,14 +262,10 @@ class Loss(ABC):
         >>> FocalLoss(gamma=0.0).gradient_curvature([1], [0.0])
         (array([-0.5]), array([0.25]))
         """
-        y, z, w = self._arrays(y_true, raw_prediction, sample_weight)
+        shape, y, z, w = self._arrays(y_true, raw_prediction, sample_weight)
         max_step, n_threads = check_training(max_step, n_threads)
-        flat = z.reshape(-1) if z.ndim < 2 else z
-        w = None if w is None else w.reshape(-1)
-        gradient, curvature = self.kernel.weighted_derivatives(
-            y.reshape(-1), flat, w, max_step, n_threads
-        )
-        return gradient.reshape(z.shape), curvature.reshape(z.shape)
+        gradient, curvature = self.kernel.weighted_derivatives(y, z, w, max_step, n_threads)
+        return gradient.reshape(shape), curvature.reshape(shape)
 
     def log_odds(self, raw_prediction: npt.ArrayLike) -> Array:
         r"""Return the log-odds that raw scores stand for, of the positive or of each class.
@@ -387,14 +383,9 @@ class Loss(ABC):
         >>> round(FocalLoss(gamma=2.0).init_score([1] + 99 * [0]), 6)
         -1.706453
         """
+        labels, given = self._labels_and_weights(y_true, sample_weight)
+        weights = np.ones(()) if given is None else in_range(given)
         classes = self.kernel.classes
-        labels = as_rows("y_true", y_true).reshape(-1)
-        classes.check_labels("y_true", labels)
-        weights: Array = np.ones(())
-        if sample_weight is not None:
-            weights = broadcast("sample_weight", sample_weight, labels.shape, "y_true")
-            check_weights(weights)
-            weights = in_range(weights)
         weight_sum = float(np.sum(np.broadcast_to(weights, labels.shape), dtype=np.float64))
         return self.init_score_from_sums(classes.label_sums(labels, weights), weight_sum)
 
@@ -414,40 +405,43 @@ class Loss(ABC):
         >>> round(FocalLoss(gamma=2.0).init_score_from_sums(1, 100), 6)
         -1.706453
         """
-        score = self.kernel.init_score_from_sums(label_sum, weight_sum)
-        if not np.all(np.isfinite(score)):
+        return self._finite(self.kernel.init_score_from_sums(label_sum, weight_sum))
+
+    def _finite(self, init_score: Values) -> Values:
+        if not np.all(np.isfinite(init_score)):
             raise ValueError(
-                f"loss must have a finite init score, got {score}: no raw score of {self!r} stands "
-                f"for labels that sum to {label_sum!r} of {weight_sum}."
+                f"loss must have a finite init score, got {init_score}: no raw score of {self!r} "
+                "stands for the share of these labels."
             )
-        return score
+        return init_score
+
+    def _labels_and_weights(
+        self, y_true: Values, sample_weight: Values
+    ) -> tuple[Array, Array | None]:
+        """Return checked labels and weights of the same samples."""
+        labels = as_rows("y_true", y_true).reshape(-1)
+        self.kernel.classes.check_labels("y_true", labels)
+        if sample_weight is None:
+            return labels, None
+        weights = broadcast("sample_weight", sample_weight, labels.shape, "y_true")
+        check_weights(weights)
+        return labels, weights
 
     def _arrays(
         self, y_true: Values, raw_prediction: Values, sample_weight: Values
-    ) -> tuple[Array, Array, Array | None]:
-        """Return checked labels, raw scores and weights of the same samples."""
+    ) -> tuple[tuple[int, ...], Array, Array, Array | None]:
+        """Return the scores' shape, and checked labels, scores and weights of n samples."""
         classes = self.kernel.classes
         z = classes.as_scores("raw_prediction", raw_prediction)
-        shape = z.shape[:1]
-        y = broadcast("y_true", y_true, shape)
+        n = z.shape[:1]
+        y = broadcast("y_true", y_true, n)
         classes.check_labels("y_true", y)
-        if sample_weight is None:
-            return y, z, None
-        w = broadcast("sample_weight", sample_weight, shape)
-        check_weights(w)
-        return y, z, w
-
-
-def _evaluate(
-    formula: Callable[[Array, Array], Values],
-    arrays: tuple[Array, Array, Array | None],
-    n_results: int,
-) -> list[Array]:
-    y, z, w = arrays
-    flat = z.reshape(-1) if z.ndim < 2 else z
-    shapes = [(len(flat),)] if n_results == 1 else [flat.shape] * n_results
-    results = by_blocks(formula, shapes, y.reshape(-1), flat, None if w is None else w.reshape(-1))
-    return results if n_results == 1 else [whole.reshape(z.shape) for whole in results]
+        w = None
+        if sample_weight is not None:
+            w = broadcast("sample_weight", sample_weight, n)
+            check_weights(w)
+            w = np.atleast_1d(w)
+        return z.shape, np.atleast_1d(y), np.atleast_1d(z), w
 
 
 def check_training(max_step: object, n_threads: object) -> tuple[float | None, int]:

@@ -11,7 +11,6 @@ import numpy.typing as npt
 from scipy.special import logit
 
 from focalboost.losses._blocks import result_dtype, weighted_mean
-from focalboost.losses._checks import as_rows, broadcast
 from focalboost.losses._classes import TWO_CLASSES, Classes, SeveralClasses
 from focalboost.losses._kernels import BinaryKernel, Kernel
 from focalboost.losses._types import Array, Foreign, Function
@@ -115,15 +114,9 @@ class ForeignLoss(Loss):
         name = _find(self.source, _INIT_SCORE)
         if name is None:
             return super().init_score(y_true, sample_weight)
-        labels = as_rows("y_true", y_true).reshape(-1)
-        self.kernel.classes.check_labels("y_true", labels)
-        w = (
-            None
-            if sample_weight is None
-            else broadcast("sample_weight", sample_weight, labels.shape, "y_true")
-        )
-        scores = np.asarray(getattr(self.source, name)(*_double(labels, w)), np.float64)
-        return float(scores) if scores.ndim == 0 else scores
+        labels, weights = self._labels_and_weights(y_true, sample_weight)
+        scores = np.asarray(getattr(self.source, name)(*_double(labels, weights)), np.float64)
+        return self._finite(float(scores) if scores.ndim == 0 else scores)
 
 
 @dataclass(frozen=True)
@@ -219,7 +212,10 @@ class ForeignKernel(Kernel):
         return np.asarray(logit(np.clip(proba, 0.0, 1.0)))
 
     def link(self, proba: Array) -> Array:
-        raise TypeError(f"loss must have a method init_score, got {self.source!r}.")
+        raise TypeError(
+            f"{self.source!r} has no link: it is a loss of several classes by somebody else, of "
+            "which only the probabilities are known."
+        )
 
     def _derivatives(self) -> Function:
         name = _find(self.source, _DERIVATIVES)

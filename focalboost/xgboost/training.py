@@ -165,7 +165,7 @@ def train(
     if early_stopping_rounds:
         # The last metric of the history is the one that stops: the loss.
         callbacks.append(xgb.callback.EarlyStopping(rounds=early_stopping_rounds, maximize=False))
-    n_threads = thread_count(params.get("nthread"))
+    n_threads = thread_count(params.get("nthread", params.get("n_jobs")))
     rounds = RoundObjective(
         schedule,
         lambda loss: replace(objective(loss, max_step=max_step, n_threads=n_threads), known=known),
