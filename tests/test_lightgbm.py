@@ -155,16 +155,16 @@ def test_model_says_binary_everywhere():
     assert np.all(np.isfinite(loaded.refit(X, Y).predict(X)))
 
 
-@pytest.mark.parametrize("params", ['{"num_leaves": 1}', '{"max_bin": 1}', '{"verbosity": -1}'])
-def test_bad_parameter_is_an_error_not_a_crash(params, tmp_path):
+def test_bad_parameter_is_an_error_not_a_crash(tmp_path):
     script = (
         "import lightgbm, numpy, focalboost.lightgbm\n"
         "from focalboost import FocalLoss\n"
-        "data = lightgbm.Dataset(numpy.arange(100.)[:, None], numpy.arange(100) > 90)\n"
-        "try:\n"
-        f"    focalboost.lightgbm.train({params}, data, 2, loss=FocalLoss())\n"
-        "except lightgbm.basic.LightGBMError:\n"
-        "    assert not data.params"
+        "for params in ({'num_leaves': 1}, {'max_bin': 1}, {'verbosity': -1}):\n"
+        "    data = lightgbm.Dataset(numpy.arange(100.)[:, None], numpy.arange(100) > 90)\n"
+        "    try:\n"
+        "        focalboost.lightgbm.train(params, data, 2, loss=FocalLoss())\n"
+        "    except lightgbm.basic.LightGBMError:\n"
+        "        assert not data.params"
     )
     subprocess.run([sys.executable, "-c", script], check=True, cwd=tmp_path, capture_output=True)
 

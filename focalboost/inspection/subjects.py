@@ -123,9 +123,10 @@ def _of_loss(source: Foreign) -> Subject:
     def call(y: Array, z: Array, w: Array | None) -> Foreign:
         return kernel.weighted_derivatives(y, z, w, None, 1)
 
+    # The call of one of ours is the mean of its `loss`; another's call is all that is known.
+    values = source.loss if loss is source else partial(_single_values, source)
     exact = getattr(source, "gradient_hessian", None)
-    own = (lambda y, z: exact(y, z)) if callable(exact) else None
-    return Subject(repr(source), classes, call, partial(_single_values, source), own, source, loss)
+    return Subject(repr(source), classes, call, values, exact, source, loss)
 
 
 def _of_probabilities(
