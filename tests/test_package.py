@@ -28,10 +28,10 @@ LOSSES_ORDER = (
     "_types _checks _classes _formulas _softmax _compiled _blocks _kernels base margin focal "
     "variants robust calibrated schedules foreign"
 )
-BOOSTER_ORDER = "options objectives sealing training classifier"
+BOOSTER_ORDER = "options objectives sealing metrics training classifier"
 ORDER = [
     *(f"losses.{name}" for name in LOSSES_ORDER.split()),
-    *(f"boosters.{name}" for name in ("options", "objectives", "port")),
+    *(f"boosters.{name}" for name in ("options", "objectives", "metrics", "port")),
     *(f"{booster}.{name}" for booster in BOOSTERS for name in BOOSTER_ORDER.split()),
     *(f"estimator.{name}" for name in ("samples", "stopping", "tables", "weights", "classifier")),
     *(f"inspection.{name}" for name in ("subjects", "causes", "checks", "doctor", "displays")),

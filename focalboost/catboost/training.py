@@ -14,7 +14,8 @@ import numpy as np
 
 from focalboost.boosters.objectives import check_samples
 from focalboost.boosters.options import refuse, without
-from focalboost.catboost.objectives import metric, objective, try_out
+from focalboost.catboost.metrics import metrics_of
+from focalboost.catboost.objectives import objective, try_out
 from focalboost.catboost.options import Link, own_loss
 from focalboost.losses._classes import Classes
 from focalboost.losses._types import Array
@@ -70,7 +71,12 @@ def train(
         CatBoost's parameters. ``loss_function`` may be left out or be "Logloss". Parameters that
         would act only with CatBoost's own loss, or that the init score would not know of, are
         refused, such as ``scale_pos_weight`` and ``auto_class_weights``. ``class_names`` is [0, 1]
-        where every label is 0 or 1; with soft labels the model predicts no classes.
+        where every label is 0 or 1; with soft labels the model predicts no classes. ``eval_metric``
+        may be "AUC", "PRAUC" or another of the order of scores, and "Logloss", "CrossEntropy",
+        "BrierScore" or "ZeroOneLoss", which are computed on the loss's probabilities; with several
+        classes "MultiClass" or "ZeroOneLoss". An object is given the log-odds, which it would be
+        given beside CatBoost's own loss; what `metric` returns is given raw scores. Others are
+        refused, and in ``custom_metric`` all but those of the order of scores.
     dtrain, logging_level, verbose, iterations, num_boost_round, evals, eval_set, plot, plot_file, \
     verbose_eval, metric_period, early_stopping_rounds, save_snapshot, snapshot_file, \
     snapshot_interval, log_cout, log_cerr
@@ -136,14 +142,16 @@ def train(
         init_score = _init_score_of(init_model, classes)
     init_score = in_single_precision(init_score)
 
-    params = without(params, *link.names)
+    is_default_metric = params.get("eval_metric") is None
+    params = metrics_of(without(params, *link.names), loss)
     called = replace(objective(loss, max_step=max_step), is_checked=True)
     if native:
         params["loss_function"] = own_loss(loss, params, are_hard)
+        if is_default_metric:
+            del params["eval_metric"]  # which is then CatBoost's own focal loss
     else:
         try_out(called, pool.num_row())
         params["loss_function"] = called
-        params.setdefault("eval_metric", replace(metric(loss), is_checked=True))
     if are_hard:
         # Without them predict would have no labels to give where eval_metric is a Python object.
         params["class_names"] = link.class_names

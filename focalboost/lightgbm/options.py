@@ -116,18 +116,6 @@ class Link:
     def refused_in_classifier(self) -> tuple[Refused, ...]:
         return (*self.refused, *_IN_CLASSIFIER)
 
-    def check_metrics(self, params: Mapping[str, Any]) -> None:
-        for name in METRIC:
-            value = params.get(name) or ()
-            for asked in value.split(",") if isinstance(value, str) else value:
-                word = str(asked).strip().lower()
-                if word not in self.ranking_metrics | {"none", "null", "custom", "na", ""}:
-                    raise ValueError(
-                        f"{name} must be {' or '.join(sorted(self.ranking_metrics))}, got "
-                        f"{asked!r}: LightGBM computes its metrics on raw scores under a Python "
-                        "objective. Use feval for others."
-                    )
-
 
 def get(params: Mapping[str, Any], names: tuple[str, ...], default: Any = None) -> Any:
     """Return the value of a parameter under whichever of its names it is set."""

@@ -11,10 +11,11 @@ from typing import Any
 import lightgbm as lgb
 import numpy as np
 
-from focalboost.boosters.objectives import RoundObjective, known_samples
+from focalboost.boosters.objectives import RoundObjective, Samples, known_samples
 from focalboost.boosters.options import refuse, thread_count, without
 from focalboost.lightgbm import options
-from focalboost.lightgbm.objectives import Metric, objective
+from focalboost.lightgbm.metrics import metrics_of, patience_of, stop_on
+from focalboost.lightgbm.objectives import objective
 from focalboost.lightgbm.options import Link
 from focalboost.lightgbm.sealing import as_booster, check_sealed, seal
 from focalboost.losses._classes import Classes
@@ -42,7 +43,8 @@ def train(
 
     Training starts at the loss's optimal constant, on training and validation data. The history
     has the weighted mean loss after the metrics that you ask for, and ``early_stopping_round``
-    watches the loss alone (a callback of your own watches what you tell it to). The booster that
+    watches the loss alone, or with ``first_metric_only`` the first metric that you name (a callback
+    of your own watches what you tell it to). The booster that
     comes back has the init score embedded in the model (see `seal`): its ``predict`` is the sigmoid
     of the raw score, or the softmax of the raw scores of several classes. With focal loss that is a
     score, not a probability: ``loss.inverse_link(booster.predict(X, raw_score=True))`` is the
@@ -53,7 +55,10 @@ def train(
     params : dict
         LightGBM's parameters. ``objective`` may be left out or be "binary". Parameters that act
         only with LightGBM's own objective are refused, such as ``scale_pos_weight``,
-        ``is_unbalance`` and ``pos_bagging_fraction``, and so are metrics that need probabilities.
+        ``is_unbalance`` and ``pos_bagging_fraction``. ``metric`` may be "auc" or
+        "average_precision", and "binary_logloss", "cross_entropy" or "binary_error", which are
+        computed on the loss's probabilities; with several classes "auc_mu", "multi_logloss" or
+        "multi_error". Others are refused.
         ``feature_pre_filter`` is False unless the Dataset says otherwise, so that constant or small
         data train too. With ``boosting="dart"`` LightGBM does not reproduce its own runs under a
         Python objective.
@@ -61,7 +66,8 @@ def train(
         Labels in [0, 1], or from 0 to K - 1 with K classes; it must have no ``init_score`` of its
         own, and has none afterwards.
     num_boost_round, valid_sets, valid_names, feval, callbacks
-        As in `lightgbm.train`.
+        As in `lightgbm.train`. As beside LightGBM's own objective ``feval`` is given probabilities,
+        here those of the loss; what `metric` returns is given raw scores.
     init_model : str, pathlib.Path or lightgbm.Booster, optional
         A model of this function to continue, from whose scores training goes on.
     keep_training_booster : bool, default=False
@@ -103,18 +109,24 @@ def train(
     link = Link.of(classes)
     params = dict(params or {})
     refuse(params, link.refused)
-    link.check_metrics(params)
     valid_sets = [valid_sets] if isinstance(valid_sets, lgb.Dataset) else list(valid_sets or [])
     _check_call(params, train_set, valid_sets, keep_training_booster)
     if init_model is not None:
         check_sealed(init_model, link)
 
-    params = without(params, *options.OBJECTIVE, *options.NUM_CLASS)
+    patience = patience_of(params)
+    params = without(params, *options.OBJECTIVE, *options.NUM_CLASS, *options.EARLY_STOPPING)
+    # What LightGBM's own objective would leave in the booster.
+    given = {**params, **link.params}
+    if patience is not None:
+        given["early_stopping_round"] = patience
+    known: dict[int, Samples] = {}
+    params, fevals = metrics_of(params, feval, last, known)
     data_sets = list({id(data): data for data in [train_set, *valid_sets]}.values())
     for data in data_sets:
         _read(data, train_set, params)
         _check_no_init_score(data)
-    known = known_samples(classes, ((data, *_samples(data)) for data in data_sets))
+    known |= known_samples(classes, ((data, *_samples(data)) for data in data_sets))
     # A model to continue brings its own init score in its first tree.
     init_score = None if init_model is not None else first.init_score(*known[id(train_set)])
 
@@ -124,14 +136,9 @@ def train(
         lambda loss: replace(objective(loss, max_step=max_step, n_threads=n_threads), known=known),
     )
     params |= {**link.params, "objective": rounds}
-    if not any(name in params for name in options.METRIC):
-        params["metric"] = "None"
-    fevals = [] if feval is None else [feval] if callable(feval) else list(feval)
     callbacks = [*(callbacks or []), keep_parameters, _enter_rounds(rounds)]
-    patience = options.get(params, options.EARLY_STOPPING)
-    params = without(params, *options.EARLY_STOPPING)
-    if patience is not None and patience > 0:
-        callbacks.append(_stop_on(last.name, patience, params))
+    if patience is not None:
+        callbacks.append(stop_on(last, patience, params))
 
     with _init_scores(data_sets, init_score, classes):
         booster = lgb.train(
@@ -140,11 +147,13 @@ def train(
             num_boost_round,
             valid_sets=valid_sets or None,
             valid_names=valid_names,
-            feval=[*fevals, Metric(last, known=known)],
+            feval=fevals,
             init_model=init_model,
             callbacks=callbacks,
         )
-    return seal(booster, np.zeros(classes.n_scores) if init_score is None else init_score)
+    sealed = seal(booster, np.zeros(classes.n_scores) if init_score is None else init_score)
+    sealed.params = {**without(booster.params, "metric"), **given}
+    return sealed
 
 
 def _check_call(
@@ -187,33 +196,6 @@ def keep_parameters(env: Any) -> None:
 
 
 keep_parameters.before_iteration = True  # type: ignore[attr-defined]
-
-
-def _stop_on(name: str, rounds: int, params: dict[str, Any]) -> Callable[[Any], None]:
-    """Return LightGBM's early stopping on one metric, where it would look at all of them."""
-    verbosity = [params[key] for key in ("verbosity", "verbose") if key in params]
-    stop = lgb.early_stopping(
-        rounds,
-        verbose=not verbosity or verbosity[0] > 0,
-        min_delta=params.get("early_stopping_min_delta", 0.0),
-    )
-
-    def stop_on_one(env: Any) -> None:
-        results = [result for result in env.evaluation_result_list or [] if result[1] == name]
-        # A named tuple in older releases of LightGBM, a dataclass in newer ones.
-        stop(
-            lgb.callback.CallbackEnv(
-                model=env.model,
-                params=env.params,
-                iteration=env.iteration,
-                begin_iteration=env.begin_iteration,
-                end_iteration=env.end_iteration,
-                evaluation_result_list=results,
-            )
-        )
-
-    stop_on_one.order = stop.order  # type: ignore[attr-defined]
-    return stop_on_one
 
 
 def _enter_rounds(rounds: RoundObjective) -> Callable[[Any], None]:

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit, log_expit
+from scipy.special import expit, log_expit, logsumexp
 
 from focalboost.losses._checks import as_numbers, as_rows, check_labels, check_probabilities
 from focalboost.losses._types import Array, Values
@@ -47,9 +47,21 @@ class TwoClasses:
         """Return the probabilities of all classes, of shape (n, n_classes)."""
         return np.stack([expit(-log_odds), expit(log_odds)], axis=-1)
 
+    def log_proba(self, log_odds: Array) -> Array:
+        """Return the logarithms of `proba`, without loss where those are near 0."""
+        return np.stack([log_expit(-log_odds), log_expit(log_odds)], axis=-1)
+
+    def rescaled(self, log_odds: Array, factor: float, shift: Array) -> Array:
+        """Return the log-odds of ``proba**factor * exp(shift)``, made to sum to 1."""
+        return np.asarray(factor * log_odds + (shift[1] - shift[0]))
+
     def codes(self, log_odds: Array) -> Array:
         """Return the position of the most probable class."""
         return (log_odds > 0).astype(np.intp)
+
+    def own_scores(self, log_odds: Array) -> Array:
+        """Return raw scores of which a booster's own link makes the probabilities."""
+        return log_odds
 
     def label_sums(self, labels: Array, weights: Array) -> float:
         """Return the weight of the positive class, or with K classes of each."""
@@ -98,8 +110,20 @@ class SeveralClasses:
     def proba(self, log_odds: Array) -> Array:
         return np.asarray(expit(log_odds))
 
+    def log_proba(self, log_odds: Array) -> Array:
+        return np.asarray(log_expit(log_odds))
+
+    def rescaled(self, log_odds: Array, factor: float, shift: Array) -> Array:
+        scores = factor * log_expit(log_odds) + shift
+        # Not 1 - p, which loses the small probabilities: the sum over the other classes.
+        others = [logsumexp(np.delete(scores, k, axis=1), axis=1) for k in range(self.n_classes)]
+        return np.asarray(scores - np.stack(others, axis=1))
+
     def codes(self, log_odds: Array) -> Array:
         return np.asarray(log_odds.argmax(axis=1))
+
+    def own_scores(self, log_odds: Array) -> Array:
+        return np.asarray(log_expit(log_odds))
 
     def label_sums(self, labels: Array, weights: Array) -> Array:
         weights = np.broadcast_to(weights, labels.shape)

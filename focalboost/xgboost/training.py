@@ -10,17 +10,23 @@ from typing import Any
 
 import xgboost as xgb
 
-from focalboost.boosters.objectives import RoundObjective, known_samples, labels_and_weights
+from focalboost.boosters.objectives import (
+    RoundObjective,
+    Samples,
+    known_samples,
+    labels_and_weights,
+)
 from focalboost.boosters.options import refuse, thread_count
 from focalboost.losses.foreign import as_schedule
-from focalboost.xgboost.objectives import Metric, objective
+from focalboost.xgboost.metrics import metrics_of, results
+from focalboost.xgboost.objectives import objective
 from focalboost.xgboost.options import Link, base_score
 
 __all__ = ["train"]
 
 
 class _Callbacks(xgb.callback.TrainingCallback):
-    """Adds the loss to the history in full precision, then calls the others in their order.
+    """Adds metrics to the history in full precision, then calls the others in their order.
 
     XGBoost passes a custom metric through text of six decimals, in which a small loss stands still
     and stops training early; and before 3.0 it calls callbacks in no order.
@@ -28,12 +34,12 @@ class _Callbacks(xgb.callback.TrainingCallback):
 
     def __init__(
         self,
-        metric: Metric,
+        metrics: Sequence[Callable[..., Any]],
         rounds: RoundObjective,
         evals: Sequence[tuple[xgb.DMatrix, str]],
         callbacks: Sequence[xgb.callback.TrainingCallback],
     ) -> None:
-        self._metric = metric
+        self._metrics = metrics
         self._rounds = rounds
         self._evals = evals
         self._callbacks = callbacks
@@ -55,8 +61,10 @@ class _Callbacks(xgb.callback.TrainingCallback):
 
     def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
         for data, name in self._evals:
-            key, value = self._metric(model.predict(data, output_margin=True), data)
-            evals_log.setdefault(name, {}).setdefault(key, []).append(value)
+            raw_prediction = model.predict(data, output_margin=True)
+            for metric in self._metrics:
+                for key, value in results(metric(raw_prediction, data)):
+                    evals_log.setdefault(name, {}).setdefault(key, []).append(value)
         return any(c.after_iteration(model, epoch, evals_log) for c in self._callbacks)
 
 
@@ -90,7 +98,10 @@ def train(
     params : dict
         XGBoost's parameters; its ``gamma`` and ``alpha`` are not the loss's. ``objective`` may be
         left out or be "binary:logistic", or "multi:softprob" with several classes, which need
-        XGBoost 3.1. ``scale_pos_weight`` and ``base_score`` are refused.
+        XGBoost 3.1. ``scale_pos_weight`` and ``base_score`` are refused. ``eval_metric`` may name a
+        metric of the order of scores, such as "auc" and "aucpr", and "logloss", "error" or
+        "error@0.2", which are computed on the loss's probabilities; with several classes "mlogloss"
+        or "merror". Others are refused.
         Hessians of focal loss are small: ``min_child_weight`` below its default of 1 lets trees
         split where positives are few.
     dtrain : xgboost.DMatrix
@@ -98,7 +109,8 @@ def train(
     num_boost_round, evals, early_stopping_rounds, evals_result, verbose_eval, callbacks, \
     custom_metric
         As in `xgboost.train`. As there, the booster holds all rounds, and ``best_iteration`` says
-        which was the best.
+        which was the best. As beside XGBoost's own objective ``custom_metric`` is given
+        probabilities, here those of the loss; what `metric` returns is given raw scores.
     xgb_model : str, path, xgboost.Booster or bytearray, optional
         A model of the same objective to continue, as this function returns it; it keeps its start
         score.
@@ -141,6 +153,8 @@ def train(
     link = Link.of(classes)
     params = _as_dict(params)
     refuse(params, link.refused)
+    known: dict[int, Samples] = {}
+    params, metrics = metrics_of(params, custom_metric, last, known)
     evals = list(evals or [])
     data_sets = list({id(d): d for d in [dtrain, *(data for data, _ in evals)]}.values())
     for data in data_sets:
@@ -150,10 +164,7 @@ def train(
                 "the loss and stores it in the model, which cannot hold a score for each sample. "
                 "For scores of your own use xgboost.train with objective(loss)."
             )
-    known = known_samples(classes, ((data, *labels_and_weights(data)) for data in data_sets))
-    # Without a metric of its own XGBoost would add its default, on the sigmoid of the raw score.
-    if "eval_metric" not in params:
-        params.setdefault("disable_default_eval_metric", True)
+    known |= known_samples(classes, ((data, *labels_and_weights(data)) for data in data_sets))
     params |= link.params
     if xgb_model is None:
         params["base_score"] = base_score(first.init_score(*known[id(dtrain)]))
@@ -179,8 +190,7 @@ def train(
         evals_result=evals_result,
         verbose_eval=False,
         xgb_model=xgb_model,
-        callbacks=[_Callbacks(Metric(last, known=known), rounds, evals, callbacks)],
-        custom_metric=custom_metric,
+        callbacks=[_Callbacks(metrics, rounds, evals, callbacks)],
     )
 
 

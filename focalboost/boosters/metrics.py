@@ -1,0 +1,95 @@
+"""Metrics beside the loss, computed on probabilities as beside a booster's own loss.
+
+Under a Python objective a booster hands its metrics raw scores, which its own objective would have
+turned into probabilities. One rule for all boosters: a metric that only looks at the order of the
+scores is the booster's own; the metrics of this module are computed on the probabilities; other
+names are refused; and a function of the user's is given the probabilities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NoReturn
+
+import numpy as np
+from scipy.special import logit
+
+from focalboost.losses import Loss
+from focalboost.losses._blocks import weighted_mean
+from focalboost.losses._classes import Classes
+from focalboost.losses._types import Array
+
+
+def log_loss(classes: Classes, labels: Array, log_odds: Array) -> Array:
+    return classes.log_loss(labels, log_odds)
+
+
+def error(classes: Classes, labels: Array, log_odds: Array, threshold: float = 0.5) -> Array:
+    """Return 1 where the class is not the label's, a mixture where a label is one.
+
+    With two classes the class is positive where its probability is above the threshold.
+    """
+    codes = classes.codes(log_odds - logit(threshold))
+    return np.asarray(np.minimum(np.abs(codes - labels), 1.0))
+
+
+def error_at(threshold: float) -> Callable[..., Array]:
+    return partial(error, threshold=threshold)
+
+
+def brier_score(classes: Classes, labels: Array, log_odds: Array) -> Array:
+    return np.asarray((classes.proba(log_odds)[:, 1] - labels) ** 2)
+
+
+@dataclass(frozen=True)
+class OnProbabilities:
+    """A metric by name: the weighted mean of a value that each sample's probabilities give."""
+
+    name: str
+    loss: Loss
+    # of the classes, the labels and the log-odds
+    values: Callable[[Classes, Array, Array], Array]
+
+    def mean(self, y: Array, raw_prediction: Array, w: Array | None) -> float:
+        log_odds = self.loss.log_odds(raw_prediction.astype(np.float64, copy=False))
+        return weighted_mean(self.values(self.loss.kernel.classes, y, log_odds), w)
+
+
+@dataclass(frozen=True)
+class UserMetric:
+    """A function of the user's, given probabilities as beside a booster's own objective."""
+
+    function: Callable[..., Any]
+    loss: Loss
+
+    def __call__(self, raw_prediction: Any, data: Any) -> Any:
+        return self.function(self.loss.inverse_link(raw_prediction), data)
+
+
+def of_user(functions: Iterable[Any], name: str, own: Any) -> list[Callable[..., Any]]:
+    """Return the functions of a user's argument, those of `metric` as they are.
+
+    The training adds its own loss, so that the same one need not be there twice.
+    """
+    found: list[Callable[..., Any]] = []
+    for function in functions:
+        if not isinstance(function, type(own)):
+            found.append(UserMetric(function, own.loss))
+        elif function.loss.name == own.loss.name and function != own:
+            raise ValueError(
+                f"{name} must have another name in the history than the loss that trains, "
+                f"{own.loss.name}, got {function.loss!r}. Give a function of your own."
+            )
+        elif function != own:
+            found.append(function)
+    return found
+
+
+def refuse_metric(name: str, asked: Any, known: Iterable[str], remedy: str) -> NoReturn:
+    """Raise the error for a metric of the booster's that would be wrong on raw scores."""
+    raise ValueError(
+        f"{name} must be {' or '.join(sorted(known))}, got {asked!r}: with a Python objective it "
+        f"would be computed on raw scores. {remedy}"
+    )

@@ -1,0 +1,133 @@
+"""The metrics of a training in LightGBM, and the one that stops it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import lightgbm as lgb
+
+from focalboost.boosters import metrics
+from focalboost.boosters.metrics import OnProbabilities, of_user, refuse_metric
+from focalboost.boosters.objectives import Called, Samples
+from focalboost.boosters.options import without
+from focalboost.lightgbm import options
+from focalboost.lightgbm.objectives import Metric
+from focalboost.lightgbm.options import Link
+from focalboost.losses import Loss
+from focalboost.losses._checks import check_whole
+
+# LightGBM's names of a metric, the first of them its own, and what it computes.
+_BINARY = {
+    ("binary_logloss", "binary"): metrics.log_loss,
+    ("cross_entropy", "xentropy"): metrics.log_loss,
+    ("binary_error",): metrics.error,
+}
+_MULTICLASS = {
+    ("multi_logloss", "multiclass", "softmax", "multiclassova", "multiclass_ova", "ova", "ovr"): (
+        metrics.log_loss
+    ),
+    ("multi_error",): metrics.error,
+}
+_NONE = {"none", "null", "custom", "na", ""}
+
+
+@dataclass(frozen=True)
+class NamedMetric(Called):
+    """A metric of LightGBM's by name, on the probabilities."""
+
+    metric: OnProbabilities | None = None
+
+    def __call__(self, raw_prediction: Any, data: Any) -> tuple[str, float, bool]:
+        assert self.metric is not None
+        y, z, w = self.samples(raw_prediction, data, None)
+        return self.metric.name, self.metric.mean(y, z, w), False
+
+
+def metrics_of(
+    params: Mapping[str, Any], feval: Any, loss: Loss, known: dict[int, Samples] | None = None
+) -> tuple[dict[str, Any], list[Callable[..., Any]]]:
+    """Return the parameters with the metrics that LightGBM computes, and the others as functions.
+
+    The last function is the loss.
+    """
+    known = {} if known is None else known
+    classes = loss.kernel.classes
+    ranking = Link.of(classes).ranking_metrics
+    by_name = _BINARY if classes.n_scores == 1 else _MULTICLASS
+    own: list[str] = []
+    functions: list[Callable[..., Any]] = []
+    for word in asked_metrics(params):
+        names = next((names for names in by_name if word in names), None)
+        if word in ranking:
+            own.append(word)
+        elif names is not None:
+            metric = OnProbabilities(names[0], loss, by_name[names])
+            functions.append(NamedMetric(loss, metric=metric, known=known))
+        else:
+            known_names = {*ranking, *(names[0] for names in by_name)}
+            refuse_metric("metric", word, known_names, "Use feval, which is given probabilities.")
+    fevals = [] if feval is None else [feval] if callable(feval) else list(feval)
+    own_loss = Metric(loss, known=known)
+    functions += of_user(fevals, "feval", own_loss)
+    params = without(params, *options.METRIC) | {"metric": own or "None"}
+    return params, [*functions, own_loss]
+
+
+def asked_metrics(params: Mapping[str, Any]) -> list[str]:
+    """Return the names of the metrics that the parameters ask for."""
+    value = options.get(params, options.METRIC) or ()
+    words = value.split(",") if isinstance(value, str) else value
+    return [w for word in words if (w := str(word).strip().lower()) not in _NONE]
+
+
+def patience_of(params: Mapping[str, Any]) -> int | None:
+    """Return the rounds of early stopping, or None without it."""
+    value = options.get(params, options.EARLY_STOPPING)
+    if value is None or str(value).strip().lower() in _NONE:
+        return None
+    if isinstance(value, str) and value.strip().lstrip("-").isdecimal():
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and value <= 0:
+        return None
+    return check_whole("early_stopping_round", value, 1)
+
+
+def stop_on(loss: Loss, patience: int, params: Mapping[str, Any]) -> Callable[[Any], None]:
+    """Return LightGBM's early stopping on one metric, where it would look at all of them.
+
+    It is the loss, or with first_metric_only the first metric that was asked for.
+    """
+    verbosity = [params[key] for key in ("verbosity", "verbose") if key in params]
+    is_first = str(params.get("first_metric_only", False)).lower() in ("true", "1", "+")
+    stop = lgb.early_stopping(
+        patience,
+        verbose=not verbosity or verbosity[0] > 0,
+        min_delta=params.get("early_stopping_min_delta", 0.0),
+    )
+    history: dict[int, list[Any]] = {}
+
+    def stop_on_one(env: Any) -> None:
+        results = env.evaluation_result_list or []
+        history[env.iteration] = results
+        name = results[0][1] if is_first and results else loss.name
+        try:
+            # A named tuple in older releases of LightGBM, a dataclass in newer ones.
+            stop(
+                lgb.callback.CallbackEnv(
+                    model=env.model,
+                    params=env.params,
+                    iteration=env.iteration,
+                    begin_iteration=env.begin_iteration,
+                    end_iteration=env.end_iteration,
+                    evaluation_result_list=[result for result in results if result[1] == name],
+                )
+            )
+        except lgb.callback.EarlyStopException as found:
+            # best_score holds every metric, as natively.
+            found.best_score = history[found.best_iteration]
+            raise
+
+    stop_on_one.order = stop.order  # type: ignore[attr-defined]
+    return stop_on_one
