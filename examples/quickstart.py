@@ -55,6 +55,14 @@ def load(csv, target):
         data = binary_classification.load_satimage()
         return data["data"], data["target"].astype(int)
     table = pd.read_csv(csv)
+    numbers = pd.to_numeric(table.columns, errors="coerce").notna()
+    if numbers.any():
+        raise SystemExit(
+            f"--csv must name a file whose first line has the names of its columns, got "
+            f"{list(table.columns[numbers])} as names."
+        )
+    if target not in table:
+        raise SystemExit(f"--target must name one of {list(table.columns)}, got {target!r}.")
     counts = table[target].value_counts()
     if len(counts) != 2:
         raise SystemExit(f"--target must name a column of two labels, got {len(counts)}.")

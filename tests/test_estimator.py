@@ -43,7 +43,13 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.feature_selection import RFE, SelectFromModel
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
+from sklearn.metrics import (
+    average_precision_score,
+    brier_score_loss,
+    fbeta_score,
+    log_loss,
+    roc_auc_score,
+)
 from sklearn.model_selection import (
     FixedThresholdClassifier,
     GridSearchCV,
@@ -57,6 +63,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from xgboost import XGBClassifier, XGBRFClassifier
+from xgboost.callback import TrainingCallback
 
 from focalboost import (
     AsymmetricLoss,
@@ -133,7 +140,7 @@ def test_is_the_booster_at_gamma_0(name, tolerance, weight):
     if name == "lightgbm":
         extra["subsample_freq"] = 1
     plain = clone(BOOSTERS[name]).set_params(**extra)
-    ours = FocalClassifier(plain, gamma=0.0, max_step=None).fit(X, Y, weight)
+    ours = FocalClassifier(plain, gamma=0.0, max_step=None, calibration=None).fit(X, Y, weight)
     if name == "xgboost":
         # XGBoost's own start score is one Newton step from 0, not the optimum.
         plain.set_params(base_score=float(np.average(Y, weights=weight)))
@@ -144,7 +151,7 @@ def test_is_the_booster_at_gamma_0(name, tolerance, weight):
 def test_is_catboost_at_gamma_0():
     # Of its own accord CatBoostClassifier starts at 0, and not at the best constant.
     plain = clone(BOOSTERS["catboost"])
-    ours = FocalClassifier(plain, gamma=0.0, max_step=None).fit(X, Y)
+    ours = FocalClassifier(plain, gamma=0.0, max_step=None, calibration=None).fit(X, Y)
     theirs = plain.set_params(boost_from_average=True).fit(X, Y)
     assert_allclose(ours.predict_proba(X), theirs.predict_proba(X), rtol=0, atol=1e-6)
 
@@ -152,7 +159,8 @@ def test_is_catboost_at_gamma_0():
 def test_three_outputs(model):
     model.set_params(gamma=2.0, alpha=0.25).fit(X, Y)
     raw = model.raw_prediction(X)
-    assert_array_equal(model.decision_function(X), model.loss_.log_odds(raw))
+    log_odds = model.loss_.log_odds(raw)
+    assert_array_equal(model.decision_function(X), model.calibration_(log_odds))
     assert_array_equal(model.predict_proba(X)[:, 1], expit(model.decision_function(X)))
     assert_array_equal(model.predict(X), model.predict_proba(X)[:, 1] > 0.5)
     assert model.loss_ == FocalLoss(2.0, 0.25)
@@ -224,6 +232,7 @@ CLASSES = Y + (X[:, 0] + X[:, 1] > 1)
 
 @pytest.mark.parametrize("labels", [CLASSES, np.array(["no", "so", "yes"])[CLASSES]])
 def test_three_classes(several, labels):
+    several.set_params(calibration=None)
     valid = {"X_val": X[:100], "y_val": labels[:100], "sample_weight_val": W[:100]}
     several.fit(X, labels, W, **valid)
     proba = several.predict_proba(X)
@@ -273,7 +282,7 @@ def test_rare_class(several):
     ids=lambda loss: type(loss).__name__,
 )
 def test_any_loss(model, loss):
-    model.set_params(loss=loss, alpha=0.25).fit(X, Y)
+    model.set_params(loss=loss, alpha=0.25, calibration=None).fit(X, Y)
     assert model.loss_ == replace(loss, alpha=0.25)
     proba = model.predict_proba(X)[:, 1]
     assert_allclose(proba, model.loss_.inverse_link(model.raw_prediction(X)), rtol=1e-12)
@@ -285,7 +294,7 @@ def test_any_loss(model, loss):
 
 
 def test_raw_scores_of_the_calibrated_loss_are_log_odds(model):
-    model.set_params(loss=CalibratedFocalLoss()).fit(X, Y)
+    model.set_params(loss=CalibratedFocalLoss(), calibration=None).fit(X, Y)
     # so the booster's own classifier is calibrated
     ours, own = model.predict_proba(X), model.estimator_.predict_proba(X)
     assert_allclose(ours, own, rtol=0, atol=1e-6)
@@ -341,7 +350,7 @@ def test_probabilities_of_a_loss_are_its_own(model):
         def inverse_link(self, raw_prediction):
             return expit(2.0 * raw_prediction)
 
-    model.set_params(loss=WithLink()).fit(X, Y)
+    model.set_params(loss=WithLink(), calibration=None).fit(X, Y)
     expected = expit(2.0 * model.raw_prediction(X))
     assert_allclose(model.predict_proba(X)[:, 1], expected, rtol=1e-12)
 
@@ -509,7 +518,9 @@ def noisy_data():
 def test_early_stopping(booster, metric):
     rows, labels = noisy_data()
     booster.set_params(n_estimators=300)
-    model = FocalClassifier(booster, stopping_metric=metric, early_stopping_rounds=5)
+    model = FocalClassifier(
+        booster, stopping_metric=metric, early_stopping_rounds=5, calibration=None
+    )
     weight = np.arange(300) % 2 + 1.0
     model.fit(rows[:300], labels[:300], None, rows[300:], labels[300:], weight)
     history = model.evals_result_["validation"][metric]
@@ -520,6 +531,97 @@ def test_early_stopping(booster, metric):
         best = model.loss_(labels[300:], model.raw_prediction(rows[300:]), weight)
     # XGBoost's scores are in single precision
     assert_allclose(best, min(history), rtol=1e-5)
+
+
+def f2(y_true, proba, sample_weight=None):
+    return fbeta_score(y_true, proba > 0.2, beta=2, sample_weight=sample_weight)
+
+
+@pytest.mark.parametrize(
+    ("metric", "score"),
+    [
+        ("average_precision", average_precision_score),
+        ("roc_auc", roc_auc_score),
+        ("neg_brier_score", lambda *args, **kwargs: -brier_score_loss(*args, **kwargs)),
+        (f2, f2),
+    ],
+)
+def test_stopping_on_a_score(booster, metric, score):
+    rows, labels = noisy_data()
+    words = np.array(["no", "yes"])[labels]
+    weight = np.arange(300) % 2 + 1.0
+    booster.set_params(n_estimators=300)
+    model = FocalClassifier(
+        booster, stopping_metric=metric, early_stopping_rounds=5, calibration=None
+    )
+    model.fit(rows[:300], words[:300], None, rows[300:], words[300:], weight)
+    ((name, history),) = model.evals_result_["validation"].items()
+    assert name == getattr(metric, "__name__", metric)
+    assert model.best_iteration_ == np.argmax(history) + 1 == len(history) - 5
+    proba = model.predict_proba(rows[300:])[:, 1]
+    # XGBoost's scores are in single precision
+    best = score(labels[300:], proba, sample_weight=weight)
+    assert_allclose(best, max(history), rtol=1e-5)
+
+
+def test_stopping_on_a_score_of_several_classes(booster):
+    rows, labels = noisy_data()
+    labels = labels + (rows[:, 1] > 1)
+    model = FocalClassifier(booster, stopping_metric="roc_auc_ovr", calibration=None)
+    model.fit(rows[:300], labels[:300], X_val=rows[300:], y_val=labels[300:])
+    history = model.evals_result_["validation"]["roc_auc_ovr"]
+    best = roc_auc_score(labels[300:], model.predict_proba(rows[300:]), multi_class="ovr")
+    assert_allclose(best, max(history), rtol=1e-5)
+
+
+class Stop:
+    """A callback of each library, which keeps the metric and stops in the third round."""
+
+    def __init__(self):
+        self.seen = []
+
+    def __call__(self, env):
+        (result,) = env.evaluation_result_list
+        self.seen.append(result[2])
+        if len(self.seen) == 3:
+            raise KeyError("pruned")
+
+    def after_iteration(self, info):
+        self.seen.append(info.metrics["validation"]["MeanLoss"][-1])
+        return len(self.seen) < 3
+
+
+class StopInXGBoost(Stop, TrainingCallback):
+    def after_iteration(self, model, epoch, evals_log):
+        self.seen.append(evals_log["validation_0"]["log_loss"][-1])
+        return len(self.seen) == 3
+
+
+def test_callbacks_hear_of_the_training(booster):
+    rows, labels = noisy_data()
+    data = {"X_val": rows[300:], "y_val": labels[300:]}
+    model = FocalClassifier(booster)
+    library = type(booster).__module__.partition(".")[0]
+    whole = clone(model).fit(rows[:300], labels[:300], **data)
+    callback = StopInXGBoost() if library == "xgboost" else Stop()
+    if library == "lightgbm":
+        with pytest.raises(KeyError, match="pruned"):
+            model.fit(rows[:300], labels[:300], **data, callbacks=[callback])
+    else:
+        model.fit(rows[:300], labels[:300], **data, callbacks=[callback])
+    assert len(callback.seen) == 3
+    # XGBoost's metric comes through text of twelve decimals
+    assert_allclose(callback.seen, whole.evals_result_["validation"]["log_loss"][:3], rtol=1e-9)
+
+
+def test_callbacks_of_the_estimator_are_the_user_s():
+    rows, labels = noisy_data()
+    callback = StopInXGBoost()
+    booster = clone(BOOSTERS["xgboost"]).set_params(callbacks=[callback])
+    model = FocalClassifier(booster)
+    model.fit(rows[:300], labels[:300], X_val=rows[300:], y_val=labels[300:])
+    assert len(callback.seen) == 3
+    assert callback.seen[0] < 1
 
 
 def test_the_booster_inside_has_its_history():
@@ -608,7 +710,8 @@ def test_validation_data_in_a_pipeline(model):
     rows, labels = noisy_data()
     rows = rows * 100 + 7
     with config_context(enable_metadata_routing=True):
-        routed = model.set_fit_request(X_val=True, y_val=True).set_params(early_stopping_rounds=3)
+        routed = model.set_fit_request(X_val=True, y_val=True)
+        routed.set_params(early_stopping_rounds=3, calibration=None)
         pipeline = Pipeline(
             [("scale", StandardScaler()), ("model", routed)], transform_input=["X_val"]
         )
@@ -1007,6 +1110,7 @@ def test_silently_disabled_option_is_refused(name, params):
         ({"alpha": 2.0}, Y, {}, r"alpha must be None or in \(0, 1\), got 2.0"),
         ({"gamma": -1}, Y, {}, "gamma must be >= 0, got -1"),
         ({"stopping_metric": "auc"}, Y, {}, "stopping_metric must be .* got 'auc'"),
+        ({"stopping_metric": 3}, Y, {}, "stopping_metric must be .* got 3"),
         ({}, Y * 0.5 + 0.1, {}, "Soft labels are for the native adapters"),
         ({}, np.stack([Y, Y], axis=1), {}, "wrap FocalClassifier in sklearn.multioutput.MultiOu"),
         ({}, np.zeros(400), {}, "y must hold two classes of positive weight, got one class"),

@@ -29,11 +29,12 @@ LOSSES_ORDER = (
     "variants robust calibrated schedules foreign"
 )
 BOOSTER_ORDER = "options objectives sealing metrics training classifier"
+ESTIMATOR_ORDER = "calibration samples stopping tables weights classifier"
 ORDER = [
     *(f"losses.{name}" for name in LOSSES_ORDER.split()),
     *(f"boosters.{name}" for name in ("options", "objectives", "metrics", "port")),
     *(f"{booster}.{name}" for booster in BOOSTERS for name in BOOSTER_ORDER.split()),
-    *(f"estimator.{name}" for name in ("samples", "stopping", "tables", "weights", "classifier")),
+    *(f"estimator.{name}" for name in ESTIMATOR_ORDER.split()),
     *(f"inspection.{name}" for name in ("subjects", "causes", "checks", "doctor", "displays")),
 ]
 
@@ -43,6 +44,7 @@ PERSISTED = [
     "boosters.objectives.Objective",
     "catboost.objectives.MeanLoss",
     "catboost.objectives.Objective",
+    "estimator.calibration.Calibration",
     "estimator.classifier.FocalClassifier",
     "estimator.stopping.LogLoss",
     "estimator.weights.EffectiveNumber",

@@ -37,9 +37,12 @@ class Job:
     init_score: Values
     training: Samples
     validation: Samples | None
-    # The mean loss that early stopping watches, and the rounds without a better one.
+    # The mean loss, or a score, that early stopping watches, and the rounds without a better one.
     metric: Loss
+    is_score: bool
     patience: int | None
+    # of the booster's own kind
+    callbacks: tuple[Any, ...]
     # The positions of the columns that hold codes of categories.
     categories: tuple[int, ...]
 

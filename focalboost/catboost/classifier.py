@@ -58,7 +58,7 @@ class CatBoostAdapter:
             estimator.set_params(cat_features=cat_features)
         estimator.set_params(
             loss_function=called,
-            eval_metric=replace(metric(job.metric), is_checked=True),
+            eval_metric=replace(metric(job.metric), is_score=job.is_score, is_checked=True),
             class_names=link.class_names,
             allow_writing_files=params.get("allow_writing_files", False),
         )
@@ -69,7 +69,7 @@ class CatBoostAdapter:
                 "early_stopping_rounds": job.patience,
                 "use_best_model": job.patience is not None,
             }
-        estimator.fit(pool(job.training), **evals)
+        estimator.fit(pool(job.training), callbacks=[*job.callbacks] or None, **evals)
         history = []
         if evals:
             (history,) = estimator.get_evals_result()["validation"].values()

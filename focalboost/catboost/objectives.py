@@ -105,8 +105,11 @@ class Objective(_Called):
 class MeanLoss(_Called):
     """Weighted mean loss as CatBoost calls for it, which takes its name from this class."""
 
+    # of a score, which is to be large
+    is_score: bool = field(default=False, repr=False, kw_only=True)
+
     def is_max_optimal(self) -> bool:
-        return False
+        return self.is_score
 
     def evaluate(self, approxes: Any, target: Any, weight: Any) -> tuple[float, float]:
         scores = approxes[0] if len(approxes) == 1 else np.transpose(approxes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from inspect import signature
 
@@ -21,19 +21,20 @@ from focalboost.boosters.port import (
     find_adapter,
     first_installed,
 )
+from focalboost.estimator.calibration import check_calibration, fit_calibration, prior_shift
 from focalboost.estimator.samples import (
     as_labels,
     encode_labels,
     in_single_precision,
     weighted,
 )
-from focalboost.estimator.stopping import LogLoss
+from focalboost.estimator.stopping import check_stopping_metric, stopping_metric
 from focalboost.estimator.tables import categories_of, encode, read
 from focalboost.estimator.weights import as_alpha, mean_factor, of_estimator
 from focalboost.losses import FocalLoss, Loss, SoftmaxFocalLoss
 from focalboost.losses._checks import check_whole
 from focalboost.losses._types import Array, Foreign, Function
-from focalboost.losses.foreign import as_loss, as_metric
+from focalboost.losses.foreign import as_loss
 
 __all__ = ["FocalClassifier"]
 
@@ -82,8 +83,29 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     early_stopping_rounds : int or None, default=50
         Rounds without a better ``stopping_metric`` on ``X_val`` after which training stops. Without
         ``X_val`` every round is trained.
-    stopping_metric : {"log_loss", "focal_loss"}, default="log_loss"
-        What early stopping watches: the log loss of the probabilities, or the loss that trains.
+    stopping_metric : {"log_loss", "focal_loss"}, str or callable, default="log_loss"
+        What early stopping watches: the log loss of the probabilities, or the loss that trains, or
+        a scorer of scikit-learn's by its name, such as "average_precision", "roc_auc" or
+        "neg_brier_score". A callable is given labels and probabilities, with two classes those of
+        ``classes_[1]``, and ``sample_weight`` where there are weights; its value is to be large.
+        Labels are positions in ``classes_``, for scorers too.
+        The probabilities are those before ``calibration``.
+    calibration : {"balance", "temperature", "platt"} or None, default="balance"
+        What the log-odds of the loss are corrected by, with the least weighted log loss. "balance"
+        adds one shift, with K classes K - 1, found on the training samples: the weighted mean of
+        the probabilities over them is the weighted mean of the labels, as it is with log loss.
+        "temperature" multiplies the log-odds, with K > 2 classes the log-probabilities, by one
+        factor found on ``X_val`` [2]_, and "platt" does both there [3]_. The weights are the
+        sample weights, without ``alpha``. The log-odds stay as they are where no finite shift or
+        factor above 0 is the best: where the booster separates the samples of ``X_val``, or where
+        it is so sure of its training samples that a shift of 36 would not do. None leaves the
+        log-odds as they are, and is for parity with a booster's own log loss at gamma = 0.
+    prior : float, dict or None, default=None
+        Share of the positives in the population where the training samples are resampled, such as
+        with undersampled negatives, or of each class as a dict of label and share. After
+        ``calibration``, each class's odds are multiplied by the ratio of that share to its share of
+        the weighted training samples. A float is the share of ``pos_label``, as with ``alpha``.
+        ``X_val`` must be resampled as ``X`` is.
 
     Attributes
     ----------
@@ -94,6 +116,9 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         of all. An object of your own is in it, as its ``source``.
     init_score_ : float or ndarray of shape (K,)
         Raw score at which training began.
+    calibration_ : Calibration
+        What ``calibration`` and ``prior`` do to log-odds: a function of them, with the number
+        ``factor`` and the tuple ``shift``, one number a class, of which the first is 0.
     estimator_ : LGBMClassifier, XGBClassifier or CatBoostClassifier
         The fitted clone. It holds the init score, so that it predicts alone and its SHAP values
         sum to the raw score; its own ``predict_proba`` is the *sigmoid* of the raw score, which is
@@ -102,7 +127,8 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     best_iteration_ : int
         Number of boosting rounds that prediction uses.
     evals_result_ : dict
-        ``{"validation": {stopping_metric: values}}``, one value a round; empty without ``X_val``.
+        ``{"validation": {stopping_metric: values}}``, one value a round, under the name of a
+        callable; empty without ``X_val``.
     feature_importances_ : ndarray of shape (n_features_in_,)
         The booster's own importances of the columns.
     n_features_in_ : int
@@ -117,7 +143,12 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Notes
     -----
     There are three outputs: `raw_prediction` is the booster's score, `decision_function` the
-    log-odds that it stands for, and `predict_proba` the probabilities, in closed form [1]_.
+    log-odds that it stands for, in closed form [1]_, after ``calibration`` and ``prior``, and
+    `predict_proba` their probabilities.
+
+    Minimising focal loss, or any loss with a bound on the step, does not make the mean of the
+    probabilities the share of the positives. ``calibration="balance"`` does so on the training
+    samples, for one more prediction on them. It does not undo overfitting.
 
     Weights of a mean below 1 are raised to the mean 1, since boosters hold sums of Hessians against
     constants; larger ones stay, so that a weight of 2 is a sample twice. Samples of weight 0 are
@@ -126,9 +157,10 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     labels are for the native adapters, such as ``focalboost.lightgbm.train``.
 
     Fitted models pickle. For ``skops`` trust ``focalboost.estimator.classifier.FocalClassifier``,
-    ``focalboost.losses.focal.FocalLoss`` or the class of another ``loss_``, and for LightGBM
-    ``collections.OrderedDict``, ``lightgbm.basic.Booster``, ``lightgbm.sklearn.LGBMClassifier``;
-    for XGBoost ``xgboost.core.Booster``, ``xgboost.sklearn.XGBClassifier``; for CatBoost
+    ``focalboost.estimator.calibration.Calibration``, ``focalboost.losses.focal.FocalLoss`` or the
+    class of another ``loss_``, and for LightGBM ``collections.OrderedDict``,
+    ``lightgbm.basic.Booster``, ``lightgbm.sklearn.LGBMClassifier``; for XGBoost
+    ``xgboost.core.Booster``, ``xgboost.sklearn.XGBClassifier``; for CatBoost
     ``catboost.core.CatBoostClassifier``, ``focalboost.catboost.objectives.MeanLoss``,
     ``focalboost.catboost.objectives.Objective``, ``focalboost.estimator.stopping.LogLoss``,
     ``focalboost.losses.foreign.ForeignLoss``.
@@ -138,6 +170,10 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     .. [1] N. Charoenphakdee, J. Vongkulbhisal, N. Chairatanakul, M. Sugiyama, "On Focal Loss for
        Class-Posterior Probability Estimation: A Theoretical Perspective", CVPR 2021,
        `arXiv:2011.09172 <https://arxiv.org/abs/2011.09172>`_.
+    .. [2] C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, "On Calibration of Modern Neural Networks",
+       ICML 2017, `arXiv:1706.04599 <https://arxiv.org/abs/1706.04599>`_.
+    .. [3] J. Platt, "Probabilistic Outputs for Support Vector Machines and Comparisons to
+       Regularized Likelihood Methods", Advances in Large Margin Classifiers, 1999.
 
     Examples
     --------
@@ -161,7 +197,9 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         loss: Foreign = None,
         pos_label: Foreign = None,
         early_stopping_rounds: int | None = 50,
-        stopping_metric: str = "log_loss",
+        stopping_metric: str | Function = "log_loss",
+        calibration: str | None = "balance",
+        prior: float | Mapping[Foreign, float] | None = None,
     ) -> None:
         self.estimator = estimator
         self.gamma = gamma
@@ -171,6 +209,8 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.pos_label = pos_label
         self.early_stopping_rounds = early_stopping_rounds
         self.stopping_metric = stopping_metric
+        self.calibration = calibration
+        self.prior = prior
 
     def __sklearn_tags__(self) -> Foreign:
         tags = super().__sklearn_tags__()
@@ -188,6 +228,8 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         X_val: Table = None,
         y_val: Foreign = None,
         sample_weight_val: Foreign = None,
+        *,
+        callbacks: Sequence[Foreign] | None = None,
     ) -> FocalClassifier:
         """Train the booster.
 
@@ -202,6 +244,11 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         X_val, y_val, sample_weight_val : default=None
             Data for early stopping, of the kinds of the first three. In a pipeline,
             ``Pipeline(transform_input=["X_val"])`` passes them through the steps before.
+        callbacks : list, default=None
+            The booster's own callbacks, such as Optuna's for pruning. They see the metric of
+            ``stopping_metric`` under the name that it has in ``evals_result_`` (``focal_loss``
+            under the name of the loss), and ``X_val`` as the booster's classifier calls it:
+            "valid_0" in LightGBM, "validation_0" in XGBoost. CatBoost calls every metric MeanLoss.
 
         Returns
         -------
@@ -217,7 +264,7 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         before = dict(self.__dict__)
         try:
-            self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val)
+            self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val, callbacks)
         except BaseException:
             # An earlier fit stays as it was, the names of its columns too.
             self.__dict__ = before
@@ -232,15 +279,13 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         X_val: Table,
         y_val: Foreign,
         sample_weight_val: Foreign,
+        callbacks: Sequence[Foreign] | None,
     ) -> None:
         adapter, estimator = self._copied()
         patience = self.early_stopping_rounds
         if patience is not None:
             patience = check_whole("early_stopping_rounds", patience, 1)
-        if self.stopping_metric not in ("log_loss", "focal_loss"):
-            raise ValueError(
-                f"stopping_metric must be 'log_loss' or 'focal_loss', got {self.stopping_metric!r}."
-            )
+        check_stopping_metric(self.stopping_metric)
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val must be given together, got one without the other.")
 
@@ -264,7 +309,10 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         validation = None
         if X_val is not None:
             validation = self._validation(X_val, y_val, sample_weight_val, categories, classes)
+        check_calibration(self.calibration, validation, classes)
+        to_population = prior_shift(self.prior, self.pos_label, classes, counts)
 
+        metric, is_score = stopping_metric(self.stopping_metric, loss)
         trained = adapter.fit(
             estimator,
             Job(
@@ -273,20 +321,29 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 init_score,
                 training,
                 validation,
-                metric=as_metric(LogLoss(loss)) if self.stopping_metric == "log_loss" else loss,
-                patience=patience,
+                metric,
+                is_score,
+                patience,
+                callbacks=tuple(callbacks or ()),
                 categories=tuple(categories),
             ),
         )
+        calibration = fit_calibration(
+            self.calibration,
+            loss,
+            lambda X: adapter.raw_prediction(trained.estimator, X),
+            training,
+            validation,
+        )
         self.estimator_ = trained.estimator
         self.best_iteration_ = trained.n_rounds
-        self.evals_result_ = (
-            {"validation": {self.stopping_metric: trained.history}} if validation else {}
-        )
+        name = metric.name if is_score else self.stopping_metric
+        self.evals_result_ = {"validation": {name: trained.history}} if validation else {}
         self._categories = categories
         self.classes_ = classes
         self.loss_ = loss
         self.init_score_ = init_score
+        self.calibration_ = calibration.shifted(to_population)
 
     @property
     def feature_importances_(self) -> Array:
@@ -322,18 +379,19 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             with more the largest is that of the most probable class.
         """
         raw = self.raw_prediction(X)
-        return np.asarray(self.loss_.log_odds(raw))
+        return np.asarray(self.calibration_(self.loss_.log_odds(raw)))
 
     def predict_proba(self, X: Table) -> Array:
-        """Return the probabilities of all classes, in closed form.
+        """Return the probabilities of all classes, which are those of `decision_function`.
 
         Returns
         -------
         ndarray of shape (n_samples, K)
             In the order of ``classes_``.
         """
-        raw = self.raw_prediction(X)
-        return np.asarray(self.loss_.predict_proba(raw))
+        log_odds = self.decision_function(X)
+        with np.errstate(over="ignore", under="ignore"):
+            return np.asarray(self.loss_.kernel.classes.proba(log_odds))
 
     def predict(self, X: Table) -> Array:
         """Return the most probable class.

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.metrics import get_scorer, get_scorer_names
 
 from focalboost.losses import Loss
 from focalboost.losses._blocks import weighted_mean
-from focalboost.losses._types import Array, Foreign
+from focalboost.losses._types import Array, Foreign, Function
+from focalboost.losses.foreign import as_metric
 
 
 @dataclass(frozen=True)
-class LogLoss:
-    """Log loss of the probabilities that a loss's raw scores stand for, in nats."""
+class _OfProbabilities:
+    """A number that raw scores give by the probabilities that they stand for."""
 
     loss: Loss
-
-    def __call__(
-        self, y_true: Array, raw_prediction: Array, sample_weight: Foreign = None
-    ) -> float:
-        log_odds = self.loss.log_odds(raw_prediction.astype(float, copy=False))
-        return weighted_mean(self.loss.kernel.classes.log_loss(y_true, log_odds), sample_weight)
 
     # As a loss of several classes says it.
     @property
@@ -29,3 +29,75 @@ class LogLoss:
     @property
     def n_classes(self) -> int:
         return self.loss.kernel.classes.n_classes
+
+
+@dataclass(frozen=True)
+class LogLoss(_OfProbabilities):
+    """Log loss of the probabilities, in nats."""
+
+    def __call__(
+        self, y_true: Array, raw_prediction: Array, sample_weight: Foreign = None
+    ) -> float:
+        log_odds = self.loss.log_odds(raw_prediction.astype(float, copy=False))
+        return weighted_mean(self.loss.kernel.classes.log_loss(y_true, log_odds), sample_weight)
+
+
+@dataclass(frozen=True)
+class Score(_OfProbabilities):
+    """A scorer of scikit-learn's by its name, or a function of the user's."""
+
+    score: str | Callable[..., Foreign]
+
+    @property
+    def name(self) -> str:
+        return self.score if isinstance(self.score, str) else self.score.__name__
+
+    def __call__(
+        self, y_true: Array, raw_prediction: Array, sample_weight: Foreign = None
+    ) -> float:
+        weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+        log_odds = self.loss.log_odds(raw_prediction.astype(float, copy=False))
+        labels = y_true.astype(np.intp)
+        if isinstance(self.score, str):
+            scorer = get_scorer(self.score)
+            return float(scorer(_Predicted(self.loss), log_odds, labels, **weights))
+        proba = self.loss.kernel.classes.proba(log_odds)
+        proba = proba if self.is_multiclass else proba[:, 1]
+        return float(self.score(labels, proba, **weights))
+
+
+class _Predicted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """A classifier for scorers, whose samples are their log-odds."""
+
+    def __init__(self, loss: Loss) -> None:
+        self._of_loss = loss.kernel.classes
+        self.classes_ = np.arange(self._of_loss.n_classes)
+
+    def decision_function(self, log_odds: Array) -> Array:
+        return log_odds
+
+    def predict_proba(self, log_odds: Array) -> Array:
+        return self._of_loss.proba(log_odds)
+
+    def predict(self, log_odds: Array) -> Array:
+        return self._of_loss.codes(log_odds)
+
+
+def check_stopping_metric(metric: Foreign) -> None:
+    if callable(metric) and hasattr(metric, "__name__"):
+        return
+    if metric not in ("log_loss", "focal_loss") and metric not in get_scorer_names():
+        raise ValueError(
+            "stopping_metric must be 'log_loss', 'focal_loss', the name of a scorer of "
+            "scikit-learn's such as 'average_precision', or a function of labels and "
+            f"probabilities whose value is to be large, got {metric!r}."
+        )
+
+
+def stopping_metric(metric: str | Function, loss: Loss) -> tuple[Loss, bool]:
+    """Return what early stopping watches as the mean of a loss, and whether it is to be large."""
+    if metric == "focal_loss":
+        return loss, False
+    if metric == "log_loss":
+        return as_metric(LogLoss(loss)), False
+    return as_metric(Score(loss, metric)), True

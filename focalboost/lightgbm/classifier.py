@@ -53,7 +53,7 @@ class LightGBMAdapter:
             feature_pre_filter=False,
         )
         history: dict[str, dict[str, list[float]]] = {}
-        callbacks: list[Any] = [keep_parameters, lgb.record_evaluation(history)]
+        callbacks: list[Any] = [*job.callbacks, keep_parameters, lgb.record_evaluation(history)]
         evals: dict[str, Any] = {}
         if job.validation is not None:
             X, y, weight = job.validation.X, job.validation.y, job.validation.weight
@@ -65,7 +65,7 @@ class LightGBMAdapter:
             evals |= {
                 "eval_sample_weight": [weight],
                 "eval_init_score": [classes.repeat(job.init_score, len(y))],
-                "eval_metric": Metric(job.metric, is_checked=True),
+                "eval_metric": Metric(job.metric, is_score=job.is_score, is_checked=True),
             }
             if job.patience is not None:
                 callbacks.append(lgb.early_stopping(job.patience, verbose=False))

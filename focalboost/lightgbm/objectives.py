@@ -16,13 +16,15 @@ __all__ = ["metric", "objective"]
 
 @dataclass(frozen=True)
 class Metric(Called):
-    """The weighted mean of a loss."""
+    """The weighted mean of a loss, or a score that is to be large."""
+
+    is_score: bool = False
 
     def __call__(
         self, first: Any, second: Any, sample_weight: Any = None
     ) -> tuple[str, float, bool]:
         y, z, w = self.samples(first, second, sample_weight)
-        return self.loss.name, self.loss.kernel.mean(y, z, w), False
+        return self.loss.name, self.loss.kernel.mean(y, z, w), self.is_score
 
 
 def objective(loss: Any, *, max_step: float | None = 4.0, n_threads: int = 1) -> Objective:

@@ -98,7 +98,7 @@ class ForeignLoss(Loss):
     @property
     def name(self) -> str:
         """The name in a booster's history."""
-        return snake_case(type(self.source).__name__)
+        return str(getattr(self.source, "name", snake_case(type(self.source).__name__)))
 
     @property
     def kernel(self) -> Kernel:

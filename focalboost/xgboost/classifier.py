@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,9 +16,25 @@ from focalboost.losses._types import Array
 from focalboost.xgboost import options
 from focalboost.xgboost.objectives import Metric, objective
 from focalboost.xgboost.options import Link, base_score
+from focalboost.xgboost.training import Chain
 
 # XGBoost passes a Python metric through text of six decimals: of a million times the loss.
 _MAGNIFICATION = 1e6
+
+
+class _Unmagnified(Chain):
+    """Callbacks that see the metric as it is."""
+
+    def __init__(self, callbacks: Sequence[xgb.callback.TrainingCallback]) -> None:
+        super().__init__(callbacks)
+        self._log: dict[str, dict[str, list[float]]] = {}
+
+    def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+        for data, by_name in evals_log.items():
+            for name, values in by_name.items():
+                log = self._log.setdefault(data, {}).setdefault(name, [])
+                log.append(values[-1] / _MAGNIFICATION)
+        return super().after_iteration(model, epoch, self._log)
 
 
 class XGBoostAdapter:
@@ -36,7 +53,10 @@ class XGBoostAdapter:
         return xgb.XGBClassifier()
 
     def copy(self, estimator: xgb.XGBClassifier) -> Any:
-        return clone(estimator)
+        copied = clone(estimator)
+        # The user's callbacks are to hear of the training, not their copies.
+        copied.callbacks = estimator.callbacks
+        return copied
 
     def fit(self, estimator: xgb.XGBClassifier, job: Job) -> Trained:
         """Train the estimator in place."""
@@ -46,7 +66,7 @@ class XGBoostAdapter:
         if "class_weight" in params:
             # which is alpha; XGBoost would warn that it does not know it
             estimator.kwargs = without(estimator.kwargs, "class_weight")
-        rows, callbacks = job.training, list(params["callbacks"] or [])
+        rows, callbacks = job.training, [*(params["callbacks"] or ()), *job.callbacks]
         if job.categories:
             estimator.set_params(enable_categorical=True)
         evals: dict[str, Any] = {}
@@ -57,7 +77,9 @@ class XGBoostAdapter:
             if job.patience is not None:
                 # The booster then ends at its best round, for whoever predicts with it.
                 callbacks.append(
-                    xgb.callback.EarlyStopping(rounds=job.patience, maximize=False, save_best=True)
+                    xgb.callback.EarlyStopping(
+                        rounds=job.patience, maximize=job.is_score, save_best=True
+                    )
                 )
         estimator.set_params(
             objective=replace(
@@ -71,7 +93,7 @@ class XGBoostAdapter:
             if evals
             else None,
             disable_default_eval_metric=True,
-            callbacks=callbacks or None,
+            callbacks=[_Unmagnified(callbacks)] if callbacks else None,
         )
         estimator.fit(rows.X, rows.y, sample_weight=rows.weight, verbose=False, **evals)
         history = []
@@ -79,8 +101,6 @@ class XGBoostAdapter:
             ((name, values),) = estimator.evals_result()["validation_0"].items()
             history = [value / _MAGNIFICATION for value in values]
             estimator.evals_result_ = {"validation_0": {name: history}}
-            if job.patience is not None:
-                estimator.get_booster().set_attr(best_score=str(min(history)))
         # From here on it is a classifier with XGBoost's own objective, which needs no focalboost.
         estimator.set_params(
             objective=link.params["objective"], callbacks=params["callbacks"], eval_metric=None

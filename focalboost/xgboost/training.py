@@ -25,23 +25,10 @@ from focalboost.xgboost.options import Link, base_score
 __all__ = ["train"]
 
 
-class _Callbacks(xgb.callback.TrainingCallback):
-    """Adds metrics to the history in full precision, then calls the others in their order.
+class Chain(xgb.callback.TrainingCallback):
+    """Callbacks in their order, in which XGBoost does not call them before 3.0."""
 
-    XGBoost passes a custom metric through text of six decimals, in which a small loss stands still
-    and stops training early; and before 3.0 it calls callbacks in no order.
-    """
-
-    def __init__(
-        self,
-        metrics: Sequence[Callable[..., Any]],
-        rounds: RoundObjective,
-        evals: Sequence[tuple[xgb.DMatrix, str]],
-        callbacks: Sequence[xgb.callback.TrainingCallback],
-    ) -> None:
-        self._metrics = metrics
-        self._rounds = rounds
-        self._evals = evals
+    def __init__(self, callbacks: Sequence[xgb.callback.TrainingCallback]) -> None:
         self._callbacks = callbacks
 
     def before_training(self, model: Any) -> Any:
@@ -55,9 +42,35 @@ class _Callbacks(xgb.callback.TrainingCallback):
         return model
 
     def before_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+        return any(c.before_iteration(model, epoch, evals_log) for c in self._callbacks)
+
+    def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+        return any(c.after_iteration(model, epoch, evals_log) for c in self._callbacks)
+
+
+class _Callbacks(Chain):
+    """Adds metrics to the history in full precision, then calls the others.
+
+    XGBoost passes a custom metric through text of six decimals, in which a small loss stands still
+    and stops training early.
+    """
+
+    def __init__(
+        self,
+        metrics: Sequence[Callable[..., Any]],
+        rounds: RoundObjective,
+        evals: Sequence[tuple[xgb.DMatrix, str]],
+        callbacks: Sequence[xgb.callback.TrainingCallback],
+    ) -> None:
+        super().__init__(callbacks)
+        self._metrics = metrics
+        self._rounds = rounds
+        self._evals = evals
+
+    def before_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
         # epoch begins at 0 in a continued model
         self._rounds.enter(model.num_boosted_rounds())
-        return any(c.before_iteration(model, epoch, evals_log) for c in self._callbacks)
+        return super().before_iteration(model, epoch, evals_log)
 
     def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
         for data, name in self._evals:
@@ -65,7 +78,7 @@ class _Callbacks(xgb.callback.TrainingCallback):
             for metric in self._metrics:
                 for key, value in results(metric(raw_prediction, data)):
                     evals_log.setdefault(name, {}).setdefault(key, []).append(value)
-        return any(c.after_iteration(model, epoch, evals_log) for c in self._callbacks)
+        return super().after_iteration(model, epoch, evals_log)
 
 
 def train(
