@@ -1134,3 +1134,83 @@ def test_no_booster_installed(monkeypatch):
 
 def test_default_estimator_is_the_first_installed():
     assert isinstance(FocalClassifier().fit(X, Y).estimator_, LGBMClassifier)
+
+
+# Tables that a booster alone reads wrongly or not at all.
+
+
+def same_as_plain(model, table):
+    """Assert that a table trains the model that its plain numbers train."""
+    expected = clone(model).fit(X, Y).predict_proba(X)
+    assert_array_equal(clone(model).fit(table, Y).predict_proba(table), expected)
+
+
+def test_big_endian_numbers(model):
+    same_as_plain(model, X.astype(">f8"))
+    same_as_plain(model, pd.DataFrame(X, columns=list("abcd")).astype(">f8"))
+
+
+def test_masked_arrays(model):
+    masked = np.ma.masked_array(X, X > 1)
+    with_nan = np.where(X > 1, np.nan, X)
+    proba = clone(model).fit(masked, Y).predict_proba(masked)
+    assert_array_equal(proba, clone(model).fit(with_nan, Y).predict_proba(with_nan))
+    assert np.max(np.abs(proba - clone(model).fit(X, Y).predict_proba(X))) > 1e-3
+
+
+def test_names_with_characters_of_json(model):
+    same_as_plain(model, pd.DataFrame(X, columns=['a"b', "a:b", "[c]", "d<e,{}"]))
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        np.array(X * 1e9, dtype="datetime64[ns]"),
+        np.array(X * 1e9, dtype="timedelta64[ns]"),
+        X * 1j,
+        pd.DataFrame(X * 1j, columns=list("abcd")),
+    ],
+    ids=["dates", "durations", "complex", "complex frame"],
+)
+def test_what_is_no_number_is_refused(model, table):
+    with pytest.raises(ValueError, match=r"X must hold numbers|must be numeric|Complex data"):
+        model.fit(table, Y)
+
+
+def test_constraints_by_name_in_xgboost():
+    table = pd.DataFrame(X, columns=list("abcd"))
+    falls = clone(BOOSTERS["xgboost"]).set_params(monotone_constraints={"a": -1})
+    model = FocalClassifier(falls).fit(table, Y)
+    steps = np.linspace(-3, 3, 50)
+    rows = pd.DataFrame(np.tile(X[:1], (50, 1)), columns=list("abcd")).assign(a=steps)
+    scores = model.decision_function(rows)
+    assert np.all(np.diff(scores) <= 0)
+    free = FocalClassifier(clone(BOOSTERS["xgboost"])).fit(table, Y).decision_function(rows)
+    assert np.any(np.diff(free) > 0)
+
+
+def test_cat_features_of_catboost_may_be_text():
+    table = pd.DataFrame(X[:, :2], columns=["a", "b"]).assign(
+        word=np.where(X[:, 2] > 0, "high", "low")
+    )
+    booster = clone(BOOSTERS["catboost"]).set_params(cat_features=["word"])
+    as_text = FocalClassifier(booster).fit(table, Y)
+    as_category = FocalClassifier(BOOSTERS["catboost"]).fit(table.astype({"word": "category"}), Y)
+    assert_array_equal(
+        as_text.predict_proba(table),
+        as_category.predict_proba(table.astype({"word": "category"})),
+    )
+    for name in ("text_features", "embedding_features"):
+        booster = clone(BOOSTERS["catboost"]).set_params(**{name: ["word"]})
+        with pytest.raises(ValueError, match=f"{name} must be left out .* other features of them"):
+            FocalClassifier(booster).fit(table, Y)
+
+
+def test_arguments_of_the_booster_s_fit(model):
+    with pytest.raises(TypeError, match=r"unexpected argument 'eval_set'. Validation data are X_"):
+        model.fit(X, Y, eval_set=[(X, Y)])
+
+
+def test_pos_label_is_for_two_classes(several):
+    with pytest.raises(ValueError, match="pos_label must be None with 3 classes, got 1"):
+        several.set_params(pos_label=1).fit(X, Y + (X[:, 2] > 0.8))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,8 @@ ALPHA = (
 START = "Training starts at the init score of the loss."
 # What a booster's classifier is told of its own metrics inside FocalClassifier.
 STOPPING = "Use stopping_metric and early_stopping_rounds of FocalClassifier."
+
+_SPECIAL = re.compile(r'[\[\]{}<>",:]')
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,21 @@ def thread_count(value: Any) -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def plain_names(table: Any) -> Any:
+    """Return a frame with column names as LightGBM and XGBoost take them.
+
+    They refuse characters of JSON, in whose place is an underscore and the column's position.
+    """
+    names = [*getattr(table, "columns", [])]
+    plain = [
+        f"{_SPECIAL.sub('_', name)}_{i}"
+        if isinstance(name, str) and _SPECIAL.search(name)
+        else name
+        for i, name in enumerate(names)
+    ]
+    return table if plain == names else table.set_axis(plain, axis="columns")
 
 
 def _same(value: Any, harmless: Any) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 from focalboost.boosters.options import refuse
 from focalboost.boosters.port import Adapter, Job, Samples, Trained
 from focalboost.catboost.objectives import metric, objective, try_out
-from focalboost.catboost.options import Link
+from focalboost.catboost.options import COLUMNS, Link
 from focalboost.catboost.training import baseline, in_single_precision
 from focalboost.losses._types import Array
 
@@ -29,6 +29,7 @@ class CatBoostAdapter:
         return cb.CatBoostClassifier(verbose=0)
 
     def copy(self, estimator: cb.CatBoostClassifier) -> cb.CatBoostClassifier:
+        refuse(estimator.get_params(), COLUMNS)
         # scikit-learn's clone refuses CatBoost's classifiers where a parameter is a list.
         return type(estimator)(**copy.deepcopy(estimator.get_params()))
 

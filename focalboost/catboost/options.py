@@ -24,10 +24,15 @@ _IN_CLASSIFIER = (
     Refused(("eval_metric", "custom_metric", "custom_loss"), (None,), STOPPING),
     Refused(("early_stopping_rounds", "od_wait", "od_type", "od_pval"), (None,), STOPPING),
     Refused(("eval_fraction",), (None, 0), "Give X_val and y_val."),
+)
+
+# Refused before the table is read, in which FocalClassifier would find columns that are no numbers.
+COLUMNS = (
     Refused(
         ("text_features", "embedding_features"),
         (None,),
-        "FocalClassifier takes tables of numbers and categories.",
+        "With a Python objective CatBoost computes other features of them than for a "
+        "classification. Make numbers of them before.",
     ),
 )
 

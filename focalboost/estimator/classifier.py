@@ -230,6 +230,7 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         sample_weight_val: Foreign = None,
         *,
         callbacks: Sequence[Foreign] | None = None,
+        **others: Foreign,
     ) -> FocalClassifier:
         """Train the booster.
 
@@ -260,8 +261,15 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ValueError
             If a column, label, weight or parameter breaks its rule; the message names it.
         TypeError
-            If ``estimator`` is not a classifier of one of the three boosters.
+            If ``estimator`` is not a classifier of one of the three boosters, or for an argument of
+            its own ``fit`` that is not here.
         """
+        if others:
+            raise TypeError(
+                f"fit got an unexpected argument {next(iter(others))!r}. Validation data are "
+                "X_val, y_val and sample_weight_val; what else the booster is to know is a "
+                "parameter of the estimator."
+            )
         before = dict(self.__dict__)
         try:
             self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val, callbacks)
@@ -291,7 +299,7 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         table = read(X)
         self._check_columns(table, reset=True)
-        categories = categories_of(table)
+        categories = categories_of(table, estimator.get_params().get("cat_features") or ())
         samples = weighted(encode(table, categories), as_labels(y), sample_weight)
         classes = np.unique(samples.y)
         if len(classes) < 2:

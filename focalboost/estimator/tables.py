@@ -8,13 +8,14 @@ from 0 on, the same ones in every table.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 
 import numpy as np
 from scipy.sparse import csr_matrix, issparse
 from sklearn.utils.validation import check_array
 
 from focalboost.boosters.port import Table
-from focalboost.losses._types import Foreign
+from focalboost.losses._types import Array, Foreign
 
 
 def read(X: Table) -> Table:
@@ -29,22 +30,31 @@ def read(X: Table) -> Table:
     elif pyarrow and isinstance(X, pyarrow.Table):
         X = X.to_pandas()
     elif not (pandas and isinstance(X, pandas.DataFrame)):
+        X = _with_nan_where_masked(X)
         X = check_array(X, accept_sparse="csr", ensure_all_finite=False, input_name="X")
-        return _as_csr_matrix(X) if issparse(X) else X
+        return _as_csr_matrix(X) if issparse(X) else _in_native_order(X)
     if 0 in X.shape:
         check_array(X, input_name="X")  # which raises scikit-learn's own message
     return X
 
 
-def categories_of(table: Table) -> dict[int, list[Foreign]]:
-    """Return the categories of a table's categorical columns by position."""
+def categories_of(table: Table, named: Iterable[Foreign] = ()) -> dict[int, list[Foreign]]:
+    """Return the categories of a table's categorical columns by position.
+
+    Columns of text are categorical too where they are named, by name or position.
+    """
     if not hasattr(table, "dtypes"):
         return {}
-    return {
-        i: dtype.categories.tolist()
-        for i, dtype in enumerate(table.dtypes)
-        if hasattr(dtype, "categories")
-    }
+    import pandas as pd
+
+    named, categories = {*named}, {}
+    for i, (name, dtype) in enumerate(table.dtypes.items()):
+        is_text = pd.api.types.is_object_dtype(dtype) or pd.api.types.is_string_dtype(dtype)
+        if hasattr(dtype, "categories"):
+            categories[i] = dtype.categories.tolist()
+        elif is_text and named & {name, i}:
+            categories[i] = sorted(table.iloc[:, i].dropna().unique().tolist(), key=str)
+    return categories
 
 
 def encode(table: Table, categories: dict[int, list[Foreign]]) -> Table:
@@ -65,6 +75,7 @@ def encode(table: Table, categories: dict[int, list[Foreign]]) -> Table:
     for i, (name, dtype) in enumerate(table.dtypes.items()):
         column = table.iloc[:, i]
         is_number = pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype)
+        is_number = is_number and not pd.api.types.is_complex_dtype(dtype)
         is_text = pd.api.types.is_object_dtype(dtype) or pd.api.types.is_string_dtype(dtype)
         is_category = isinstance(dtype, pd.CategoricalDtype)
         if i in categories:
@@ -84,6 +95,8 @@ def encode(table: Table, categories: dict[int, list[Foreign]]) -> Table:
         elif not isinstance(dtype, np.dtype):
             # pandas' own and Arrow's numbers, whose missing value is not NaN
             encoded.isetitem(i, column.to_numpy(dtype=np.float64, na_value=np.nan))
+        elif not dtype.isnative:
+            encoded.isetitem(i, _in_native_order(column.to_numpy()))
     return encoded
 
 
@@ -104,6 +117,21 @@ def _codes(name: Foreign, column: Foreign, categories: list[Foreign]) -> Foreign
     return pd.Categorical.from_codes(
         np.where(present, codes, -1), categories=range(max(len(categories), 1))
     )
+
+
+def _with_nan_where_masked(X: Foreign) -> Foreign:
+    """Return an array without a mask, of numbers: dates would become numbers in some boosters."""
+    kind = getattr(getattr(X, "dtype", None), "kind", None)
+    if kind in ("M", "m"):
+        raise ValueError(f"X must hold numbers, got dtype {X.dtype}: encode dates as numbers.")
+    if isinstance(X, np.ma.MaskedArray):
+        return np.ma.filled(X.astype(np.float64), np.nan)
+    return X
+
+
+def _in_native_order(X: Array) -> Array:
+    # XGBoost reads the bytes as they lie.
+    return X if X.dtype.isnative else X.astype(X.dtype.newbyteorder("="))
 
 
 def _as_csr_matrix(X: Table) -> Table:

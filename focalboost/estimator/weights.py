@@ -66,6 +66,10 @@ def as_alpha(alpha: Foreign, pos_label: Foreign, classes: Array, counts: Array) 
     """Return ``alpha`` of a loss, given the sorted labels and their weighted numbers of samples."""
     if pos_label is not None and pos_label not in [*classes]:
         raise ValueError(f"pos_label must be a label of y, {[*classes]}, got {pos_label!r}.")
+    if pos_label is not None and len(classes) > 2:
+        raise ValueError(
+            f"pos_label must be None with {len(classes)} classes, got {pos_label!r}: it is for two."
+        )
     if alpha is None:
         return None
     if isinstance(alpha, Mapping):

@@ -10,7 +10,7 @@ import lightgbm as lgb
 import numpy as np
 from sklearn.base import clone
 
-from focalboost.boosters.options import refuse, thread_count
+from focalboost.boosters.options import plain_names, refuse, thread_count
 from focalboost.boosters.port import Adapter, Job, Trained
 from focalboost.lightgbm.objectives import Metric, objective
 from focalboost.lightgbm.options import Link
@@ -56,7 +56,7 @@ class LightGBMAdapter:
         callbacks: list[Any] = [*job.callbacks, keep_parameters, lgb.record_evaluation(history)]
         evals: dict[str, Any] = {}
         if job.validation is not None:
-            X, y, weight = job.validation.X, job.validation.y, job.validation.weight
+            X, y, weight = plain_names(job.validation.X), job.validation.y, job.validation.weight
             # LightGBM 4.7 renames the argument.
             if "eval_X" in signature(estimator.fit).parameters:
                 evals = {"eval_X": (X,), "eval_y": (y,)}
@@ -71,7 +71,7 @@ class LightGBMAdapter:
                 callbacks.append(lgb.early_stopping(job.patience, verbose=False))
         rows = job.training
         estimator.fit(
-            rows.X, rows.y, sample_weight=rows.weight,
+            plain_names(rows.X), rows.y, sample_weight=rows.weight,
             init_score=classes.repeat(job.init_score, len(rows.y)), callbacks=callbacks, **evals,
         )  # fmt: skip
         # From here on it is a classifier with LightGBM's own objective, which needs no focalboost.
@@ -85,7 +85,7 @@ class LightGBMAdapter:
 
     def raw_prediction(self, estimator: lgb.LGBMClassifier, X: Any) -> Array:
         """Return the raw scores of an estimator that `fit` trained, init score included."""
-        return np.asarray(estimator.predict(X, raw_score=True))
+        return np.asarray(estimator.predict(plain_names(X), raw_score=True))
 
 
 ADAPTER: Adapter = LightGBMAdapter()

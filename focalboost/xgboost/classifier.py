@@ -10,7 +10,7 @@ import numpy as np
 import xgboost as xgb
 from sklearn.base import clone
 
-from focalboost.boosters.options import refuse, thread_count, without
+from focalboost.boosters.options import plain_names, refuse, thread_count, without
 from focalboost.boosters.port import Adapter, Job, Trained
 from focalboost.losses._types import Array
 from focalboost.xgboost import options
@@ -71,7 +71,7 @@ class XGBoostAdapter:
             estimator.set_params(enable_categorical=True)
         evals: dict[str, Any] = {}
         if job.validation is not None:
-            evals = {"eval_set": [(job.validation.X, job.validation.y)]}
+            evals = {"eval_set": [(plain_names(job.validation.X), job.validation.y)]}
             if job.validation.weight is not None:
                 evals["sample_weight_eval_set"] = [job.validation.weight]
             if job.patience is not None:
@@ -95,21 +95,24 @@ class XGBoostAdapter:
             disable_default_eval_metric=True,
             callbacks=[_Unmagnified(callbacks)] if callbacks else None,
         )
-        estimator.fit(rows.X, rows.y, sample_weight=rows.weight, verbose=False, **evals)
+        estimator.fit(
+            plain_names(rows.X), rows.y, sample_weight=rows.weight, verbose=False, **evals
+        )
         history = []
         if evals:
             ((name, values),) = estimator.evals_result()["validation_0"].items()
             history = [value / _MAGNIFICATION for value in values]
             estimator.evals_result_ = {"validation_0": {name: history}}
         # From here on it is a classifier with XGBoost's own objective, which needs no focalboost.
-        estimator.set_params(
-            objective=link.params["objective"], callbacks=params["callbacks"], eval_metric=None
-        )
+        # Its set_params would hand every parameter to the booster, which takes no dict.
+        estimator.objective = link.params["objective"]
+        estimator.callbacks, estimator.eval_metric = params["callbacks"], None
+        estimator.get_booster().set_param({"objective": estimator.objective})
         return Trained(estimator, history, estimator.get_booster().num_boosted_rounds())
 
     def raw_prediction(self, estimator: xgb.XGBClassifier, X: Any) -> Array:
         """Return the raw scores of an estimator that `fit` trained, init score included."""
-        return np.asarray(estimator.predict(X, output_margin=True))
+        return np.asarray(estimator.predict(plain_names(X), output_margin=True))
 
 
 ADAPTER: Adapter = XGBoostAdapter()
