@@ -5,6 +5,7 @@ import os
 import pickle
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 
 import numpy as np
@@ -746,3 +747,25 @@ def test_model_of_another_objective_to_continue():
     regression = xgboost.train({"objective": "reg:squarederror"}, xgboost.DMatrix(X, Y), 2)
     with pytest.raises(ValueError, match="xgb_model must be a binary:logistic model, got reg:sq"):
         train_with("xgboost", xgb_model=regression)
+
+
+@pytest.mark.parametrize("library", ["lightgbm", "xgboost", "catboost"])
+def test_threads_train_on_one_data_set(library):
+    module = module_of(library)
+    booster = pytest.importorskip(library)
+    losses = [FocalLoss(0.5), FocalLoss(4.0)] * 8
+    params = {**QUIET[library], **({"iterations": 5} if library == "catboost" else {})}
+    if library == "lightgbm":
+        data = booster.Dataset(X, Y).construct()
+        fit = lambda loss: module.train(params, data, 5, loss=loss).predict(X)  # noqa: E731
+    elif library == "xgboost":
+        data = booster.DMatrix(X, Y)
+        fit = lambda loss: module.train(params, data, 5, loss=loss).predict(data)  # noqa: E731
+    else:
+        data = booster.Pool(X, Y)
+        fit = lambda loss: module.train(data, params, loss=loss).predict(X)  # noqa: E731
+    expected = [fit(loss) for loss in losses[:2]]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(fit, losses))
+    for i, values in enumerate(found):
+        assert_array_equal(values, expected[i % 2])

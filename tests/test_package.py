@@ -32,7 +32,7 @@ BOOSTER_ORDER = "options objectives sealing metrics training classifier"
 ESTIMATOR_ORDER = "calibration samples stopping tables weights classifier"
 ORDER = [
     *(f"losses.{name}" for name in LOSSES_ORDER.split()),
-    *(f"boosters.{name}" for name in ("options", "objectives", "metrics", "port")),
+    *(f"boosters.{name}" for name in ("options", "locks", "objectives", "metrics", "port")),
     *(f"{booster}.{name}" for booster in BOOSTERS for name in BOOSTER_ORDER.split()),
     *(f"estimator.{name}" for name in ESTIMATOR_ORDER.split()),
     *(f"inspection.{name}" for name in ("subjects", "causes", "checks", "doctor", "displays")),

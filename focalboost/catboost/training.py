@@ -12,6 +12,7 @@ from typing import Any
 import catboost as cb
 import numpy as np
 
+from focalboost.boosters.locks import held
 from focalboost.boosters.objectives import check_samples
 from focalboost.boosters.options import refuse, without
 from focalboost.catboost.metrics import metrics_of
@@ -158,6 +159,7 @@ def train(
     # A model to continue brings its own init score, and CatBoost takes no baseline then.
     is_continued = init_model is not None
     with (
+        held(pools),
         _baselines(pools, None if is_continued else init_score, classes),
         _errors(is_continued and classes.n_scores > 1),
     ):

@@ -11,6 +11,7 @@ from typing import Any
 import lightgbm as lgb
 import numpy as np
 
+from focalboost.boosters.locks import held
 from focalboost.boosters.objectives import RoundObjective, Samples, known_samples
 from focalboost.boosters.options import refuse, thread_count, without
 from focalboost.lightgbm import options
@@ -125,7 +126,6 @@ def train(
     data_sets = list({id(data): data for data in [train_set, *valid_sets]}.values())
     for data in data_sets:
         _read(data, train_set, params)
-        _check_no_init_score(data)
     known |= known_samples(classes, ((data, *_samples(data)) for data in data_sets))
     # A model to continue brings its own init score in its first tree.
     init_score = None if init_model is not None else first.init_score(*known[id(train_set)])
@@ -140,7 +140,7 @@ def train(
     if patience is not None:
         callbacks.append(stop_on(last, patience, params))
 
-    with _init_scores(data_sets, init_score, classes):
+    with held(data_sets), _init_scores(data_sets, init_score, classes):
         booster = lgb.train(
             params,
             train_set,
@@ -232,6 +232,8 @@ def _read(data: lgb.Dataset, train_set: lgb.Dataset, params: dict[str, Any]) -> 
 @contextmanager
 def _init_scores(data_sets: list[lgb.Dataset], init_score: Any, classes: Classes) -> Iterator[None]:
     """Give the data sets an init score, or none if None, and take it away again."""
+    for data in data_sets:
+        _check_no_init_score(data)
     own_params = [data.params for data in data_sets]
     if not _is_constructed(data_sets[0]):
         # Else LightGBM refuses a Python objective on constant or small data.
