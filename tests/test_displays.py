@@ -16,6 +16,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit
+from sklearn.base import clone
 from sklearn.calibration import calibration_curve
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -288,6 +289,8 @@ def test_posterior_display_draws_what_it_holds():
 
 def test_posterior_of_an_estimator(model):
     words = np.where(Y == 1, "fraud", "legit")
+    # the posterior is that of the loss
+    model = clone(model).set_params(calibration=None).fit(X, words)
     display = PosteriorDisplay.from_estimator(model, X, words, n_bins=4, strategy="uniform")
     assert_array_equal(
         display.posterior_reliability,

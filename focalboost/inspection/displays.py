@@ -500,6 +500,7 @@ class PosteriorDisplay:
         ----------
         estimator : FocalClassifier
             Fitted.
+            The posterior is that of its loss, before ``calibration`` and ``prior``.
         X : {array-like, sparse matrix, pandas or polars frame} of shape (n_samples, n_features)
             Samples, best held out from training.
         y : array-like of shape (n_samples,)
