@@ -33,7 +33,11 @@ def booster_of(library):
 
 @pytest.fixture(params=LIBRARIES)
 def model(request):
-    return FocalClassifier(booster_of(request.param))
+    made = FocalClassifier(booster_of(request.param))
+    is_several = request.node.callspec.params.get("y") is CLASSES
+    if is_several and not made.__sklearn_tags__().classifier_tags.multi_class:
+        pytest.skip("needs XGBoost 3.1")
+    return made
 
 
 def halves(y):

@@ -564,10 +564,10 @@ def test_stopping_on_a_score(booster, metric, score):
     assert_allclose(best, max(history), rtol=1e-5)
 
 
-def test_stopping_on_a_score_of_several_classes(booster):
+def test_stopping_on_a_score_of_several_classes(several):
     rows, labels = noisy_data()
     labels = labels + (rows[:, 1] > 1)
-    model = FocalClassifier(booster, stopping_metric="roc_auc_ovr", calibration=None)
+    model = several.set_params(stopping_metric="roc_auc_ovr", calibration=None)
     model.fit(rows[:300], labels[:300], X_val=rows[300:], y_val=labels[300:])
     history = model.evals_result_["validation"]["roc_auc_ovr"]
     best = roc_auc_score(labels[300:], model.predict_proba(rows[300:]), multi_class="ovr")
