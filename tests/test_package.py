@@ -29,7 +29,7 @@ LOSSES_ORDER = (
     "variants robust calibrated schedules foreign"
 )
 BOOSTER_ORDER = "options objectives sealing metrics training classifier"
-ESTIMATOR_ORDER = "calibration samples stopping tables weights classifier"
+ESTIMATOR_ORDER = "samples stopping tables weights calibration classifier"
 ORDER = [
     *(f"losses.{name}" for name in LOSSES_ORDER.split()),
     *(f"boosters.{name}" for name in ("options", "locks", "objectives", "metrics", "port")),

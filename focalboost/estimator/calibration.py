@@ -11,6 +11,7 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
 from focalboost.boosters.port import Samples, Table
+from focalboost.estimator.weights import of_positive
 from focalboost.losses import Loss
 from focalboost.losses._checks import check_real, in_range
 from focalboost.losses._classes import of_scores
@@ -220,7 +221,8 @@ def prior_shift(prior: Foreign, pos_label: Foreign, labels: Array, counts: Array
 def _shares(prior: Foreign, pos_label: Foreign, labels: Array) -> Array:
     """Return the share of each label in the population."""
     if not isinstance(prior, Mapping):
-        return _from_number(prior, pos_label, labels)
+        share = of_positive("prior", prior, pos_label, labels, "a dict or None")
+        return np.array([1.0 - share, share])
     if set(prior) != set(labels):
         raise ValueError(f"prior must have a share for each label, {[*labels]}, got {prior!r}.")
     shares = np.array(
@@ -235,18 +237,3 @@ def _shares(prior: Foreign, pos_label: Foreign, labels: Array) -> Array:
             "Divide the shares by their sum."
         )
     return shares
-
-
-def _from_number(prior: Foreign, pos_label: Foreign, labels: Array) -> Array:
-    share = check_real("prior", prior, "None or in (0, 1)", lambda v: 0 < v < 1)
-    if len(labels) > 2:
-        raise ValueError(
-            f"prior must be a dict or None with {len(labels)} classes, got {share}: a number is "
-            "for two. Write a dict of label and share."
-        )
-    if pos_label is None and labels.dtype.kind not in "biuf":
-        raise ValueError(
-            "pos_label must be given where prior is a number and the labels are strings, got None "
-            f"with labels {[*labels]}. Give it, or write prior as a dict of label and share."
-        )
-    return np.array([share, 1 - share] if pos_label == labels[0] else [1 - share, share])

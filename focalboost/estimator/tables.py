@@ -30,7 +30,9 @@ def read(X: Table) -> Table:
     elif pyarrow and isinstance(X, pyarrow.Table):
         X = X.to_pandas()
     elif not (pandas and isinstance(X, pandas.DataFrame)):
-        X = _with_nan_where_masked(X)
+        _refuse_dates(X)
+        if isinstance(X, np.ma.MaskedArray):
+            X = np.ma.filled(X.astype(np.float64), np.nan)
         X = check_array(X, accept_sparse="csr", ensure_all_finite=False, input_name="X")
         return _as_csr_matrix(X) if issparse(X) else _in_native_order(X)
     if 0 in X.shape:
@@ -45,14 +47,11 @@ def categories_of(table: Table, named: Iterable[Foreign] = ()) -> dict[int, list
     """
     if not hasattr(table, "dtypes"):
         return {}
-    import pandas as pd
-
     named, categories = {*named}, {}
     for i, (name, dtype) in enumerate(table.dtypes.items()):
-        is_text = pd.api.types.is_object_dtype(dtype) or pd.api.types.is_string_dtype(dtype)
         if hasattr(dtype, "categories"):
             categories[i] = dtype.categories.tolist()
-        elif is_text and named & {name, i}:
+        elif named & {name, i} and _is_text(dtype):
             categories[i] = sorted(table.iloc[:, i].dropna().unique().tolist(), key=str)
     return categories
 
@@ -76,7 +75,7 @@ def encode(table: Table, categories: dict[int, list[Foreign]]) -> Table:
         column = table.iloc[:, i]
         is_number = pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype)
         is_number = is_number and not pd.api.types.is_complex_dtype(dtype)
-        is_text = pd.api.types.is_object_dtype(dtype) or pd.api.types.is_string_dtype(dtype)
+        is_text = _is_text(dtype)
         is_category = isinstance(dtype, pd.CategoricalDtype)
         if i in categories:
             if not (is_category or is_text):
@@ -119,14 +118,16 @@ def _codes(name: Foreign, column: Foreign, categories: list[Foreign]) -> Foreign
     )
 
 
-def _with_nan_where_masked(X: Foreign) -> Foreign:
-    """Return an array without a mask, of numbers: dates would become numbers in some boosters."""
-    kind = getattr(getattr(X, "dtype", None), "kind", None)
-    if kind in ("M", "m"):
+def _is_text(dtype: Foreign) -> bool:
+    import pandas as pd
+
+    return bool(pd.api.types.is_object_dtype(dtype) or pd.api.types.is_string_dtype(dtype))
+
+
+def _refuse_dates(X: Foreign) -> None:
+    # They would become numbers in some boosters.
+    if getattr(getattr(X, "dtype", None), "kind", None) in ("M", "m"):
         raise ValueError(f"X must hold numbers, got dtype {X.dtype}: encode dates as numbers.")
-    if isinstance(X, np.ma.MaskedArray):
-        return np.ma.filled(X.astype(np.float64), np.nan)
-    return X
 
 
 def _in_native_order(X: Array) -> Array:

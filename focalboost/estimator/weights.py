@@ -87,7 +87,8 @@ def as_alpha(alpha: Foreign, pos_label: Foreign, classes: Array, counts: Array) 
             )
         weights = [*(1.0 / counts)]
     else:
-        return _from_number(alpha, pos_label, classes)
+        remedy = "'balanced', a callable, a dict or None"
+        return of_positive("alpha", alpha, pos_label, classes, remedy)
     scaled = np.array(
         [
             check_real(f"alpha[{label}]", weight, "> 0", lambda v: v > 0)
@@ -128,16 +129,20 @@ def _from_mapping(alpha: Mapping[Foreign, Foreign], classes: Array) -> list[Fore
     return [alpha[label] for label in classes]
 
 
-def _from_number(value: Foreign, pos_label: Foreign, classes: Array) -> float:
-    alpha = check_real("alpha", value, "None or in (0, 1)", lambda v: 0 < v < 1)
+def of_positive(name: str, value: Foreign, pos_label: Foreign, classes: Array, other: str) -> float:
+    """Return a number in (0, 1) for the second of two classes, given for the positive one.
+
+    ``other`` is what the parameter of this name may be in its place.
+    """
+    number = check_real(name, value, "None or in (0, 1)", lambda v: 0 < v < 1)
     if len(classes) > 2:
         raise ValueError(
-            f"alpha must be 'balanced', a callable, a dict or None with {len(classes)} classes, "
-            f"got {alpha}: a number is for two."
+            f"{name} must be {other} with {len(classes)} classes, got {number}: a number is for "
+            "two."
         )
     if pos_label is None and classes.dtype.kind not in "biuf":
         raise ValueError(
-            "pos_label must be given where alpha is a number and the labels are strings, got None "
-            f"with labels {[*classes]}: which of them does {alpha} weight?"
+            f"pos_label must be given where {name} is a number and the labels are strings, got "
+            f"None with labels {[*classes]}: which of them is {number} for?"
         )
-    return 1.0 - alpha if pos_label == classes[0] else alpha
+    return 1.0 - number if pos_label == classes[0] else number
