@@ -20,6 +20,7 @@ from focalboost.losses import Loss
 from focalboost.losses._blocks import weighted_mean
 from focalboost.losses._classes import Classes
 from focalboost.losses._types import Array
+from focalboost.losses.foreign import as_metric
 
 
 def log_loss(classes: Classes, labels: Array, log_odds: Array) -> Array:
@@ -44,17 +45,44 @@ def brier_score(classes: Classes, labels: Array, log_odds: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class OnProbabilities:
-    """A metric by name: the weighted mean of a value that each sample's probabilities give."""
+class OfProbabilities:
+    """What the raw scores of a loss are worth by their probabilities, called as a mean loss."""
 
-    name: str
     loss: Loss
-    # of the classes, the labels and the log-odds
-    values: Callable[[Classes, Array, Array], Array]
 
-    def mean(self, y: Array, raw_prediction: Array, w: Array | None) -> float:
+    def __call__(
+        self, y_true: Array, raw_prediction: Array, sample_weight: Array | None = None
+    ) -> float:
         log_odds = self.loss.log_odds(raw_prediction.astype(np.float64, copy=False))
-        return weighted_mean(self.values(self.loss.kernel.classes, y, log_odds), w)
+        return self.value(y_true, log_odds, sample_weight)
+
+    def value(self, y_true: Array, log_odds: Array, sample_weight: Array | None) -> float:
+        raise NotImplementedError
+
+    # As a loss of several classes says it.
+    @property
+    def is_multiclass(self) -> bool:
+        return self.loss.is_multiclass
+
+    @property
+    def n_classes(self) -> int:
+        return self.loss.kernel.classes.n_classes
+
+
+@dataclass(frozen=True)
+class MeanValue(OfProbabilities):
+    """The weighted mean of a value of each sample, which its classes, label and log-odds give."""
+
+    of_samples: Callable[[Classes, Array, Array], Array]
+
+    def value(self, y_true: Array, log_odds: Array, sample_weight: Array | None) -> float:
+        values = self.of_samples(self.loss.kernel.classes, y_true, log_odds)
+        return weighted_mean(values, sample_weight)
+
+
+def by_name(name: str, loss: Loss, of_samples: Callable[..., Array]) -> Loss:
+    """Return a booster's metric as its adapter's metric takes a loss."""
+    return as_metric(MeanValue(loss, of_samples), name)
 
 
 @dataclass(frozen=True)

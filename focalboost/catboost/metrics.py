@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from focalboost.boosters import metrics
-from focalboost.boosters.metrics import OnProbabilities, refuse_metric
-from focalboost.catboost.objectives import MeanLoss, metric
+from focalboost.boosters.metrics import refuse_metric
+from focalboost.boosters.options import without
+from focalboost.catboost.objectives import MeanLoss
 from focalboost.losses import Loss
-from focalboost.losses._classes import Classes
-from focalboost.losses._types import Array
 
 # Those that look at the order of the scores alone, and CatBoost's own focal loss of raw scores.
 # With several classes the order of a class's scores is not that of its probabilities.
@@ -55,34 +54,20 @@ class UserMetric:
     def __deepcopy__(self, memo: Any) -> Any:
         return self
 
-    def __reduce__(self) -> Any:
-        return _as_class_of_name, (type(self).__name__, UserMetric, self.metric, self.loss)
 
-
-@dataclass(frozen=True)
-class NamedMetric(MeanLoss):
-    """A metric of CatBoost's by name, on the probabilities."""
-
-    values: Callable[[Classes, Array, Array], Array] = metrics.log_loss
-
-    def mean(self, y: Array, z: Array, w: Array | None) -> float:
-        return OnProbabilities(type(self).__name__, self.loss, self.values).mean(y, z, w)
-
-    def __reduce__(self) -> Any:
-        return _as_class_of_name, (type(self).__name__, NamedMetric, self.loss, self.values)
-
-
-def _as_class_of_name(name: str, base: Any, first: Any, second: Any) -> Any:
+def _named(name: str, plain: Any) -> Any:
     """Return a metric whose class has the name that the history is to have."""
-    cls: Any = type(name, (base,), {})
-    return cls(first, second) if base is UserMetric else cls(first, values=second)
+    cls: Any = type(name, (type(plain),), {"__reduce__": lambda _: (_named, (name, plain))})
+    found = cls.__new__(cls)
+    found.__dict__.update(vars(plain))
+    return found
 
 
 def metrics_of(params: Mapping[str, Any], loss: Loss) -> dict[str, Any]:
-    """Return the parameters with a metric that stops training: by default the loss."""
+    """Return the parameters with the metric that they ask for, as CatBoost is to call it."""
     is_binary = loss.kernel.classes.n_scores == 1
     on_raw_scores = _ON_RAW_SCORES if is_binary else set()
-    by_name = _BINARY if is_binary else _MULTICLASS
+    computed = _BINARY if is_binary else _MULTICLASS
     for name in ("custom_metric", "custom_loss"):
         asked = params.get(name) or []
         for word in [asked] if isinstance(asked, str) else asked:
@@ -90,16 +75,17 @@ def metrics_of(params: Mapping[str, Any], loss: Loss) -> dict[str, Any]:
                 refuse_metric(name, word, on_raw_scores, "Give it as eval_metric, or leave it out.")
     asked = params.get("eval_metric")
     if asked is None:
-        found: Any = replace(metric(loss), is_checked=True)
-    elif isinstance(asked, MeanLoss) or (isinstance(asked, str) and _name(asked) in on_raw_scores):
+        return without(params, "eval_metric")
+    if isinstance(asked, MeanLoss) or (isinstance(asked, str) and _name(asked) in on_raw_scores):
         found = asked
     elif not isinstance(asked, str):
-        found = _as_class_of_name(type(asked).__name__, UserMetric, asked, loss)
-    elif asked in by_name:
-        found = _as_class_of_name(asked, NamedMetric, loss, by_name[asked])
+        found = _named(type(asked).__name__, UserMetric(asked, loss))
+    elif asked in computed:
+        mean = MeanLoss(metrics.by_name(asked, loss, computed[asked]), is_checked=True)
+        found = _named(asked, mean)
     else:
         remedy = "Use a metric object, which is given log-odds."
-        refuse_metric("eval_metric", asked, {*on_raw_scores, *by_name}, remedy)
+        refuse_metric("eval_metric", asked, {*on_raw_scores, *computed}, remedy)
     return {**params, "eval_metric": found}
 
 

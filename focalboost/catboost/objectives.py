@@ -116,10 +116,7 @@ class MeanLoss(_Called):
         y, z, w = self._samples(scores, target, weight)
         total = float(len(y) if w is None else np.sum(w))
         # A batch without weight has no mean.
-        return (self.mean(y, z, w) * total if total else 0.0), total
-
-    def mean(self, y: Array, z: Array, w: Array | None) -> float:
-        return self.loss.kernel.mean(y, z, w)
+        return (self.loss.kernel.mean(y, z, w) * total if total else 0.0), total
 
     def get_final_error(self, error: float, weight: float) -> float:
         return error / weight

@@ -16,7 +16,7 @@ from focalboost.boosters.locks import held
 from focalboost.boosters.objectives import check_samples
 from focalboost.boosters.options import refuse, without
 from focalboost.catboost.metrics import metrics_of
-from focalboost.catboost.objectives import objective, try_out
+from focalboost.catboost.objectives import metric, objective, try_out
 from focalboost.catboost.options import Link, own_loss
 from focalboost.losses._classes import Classes
 from focalboost.losses._types import Array
@@ -143,16 +143,14 @@ def train(
         init_score = _init_score_of(init_model, classes)
     init_score = in_single_precision(init_score)
 
-    is_default_metric = params.get("eval_metric") is None
     params = metrics_of(without(params, *link.names), loss)
     called = replace(objective(loss, max_step=max_step), is_checked=True)
     if native:
         params["loss_function"] = own_loss(loss, params, are_hard)
-        if is_default_metric:
-            del params["eval_metric"]  # which is then CatBoost's own focal loss
     else:
         try_out(called, pool.num_row())
         params["loss_function"] = called
+        params.setdefault("eval_metric", replace(metric(loss), is_checked=True))
     if are_hard:
         # Without them predict would have no labels to give where eval_metric is a Python object.
         params["class_names"] = link.class_names

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import get_scorer, get_scorer_names
 
+from focalboost.boosters.metrics import OfProbabilities
 from focalboost.losses import Loss
 from focalboost.losses._blocks import weighted_mean
 from focalboost.losses._types import Array, Foreign, Function
@@ -16,47 +17,21 @@ from focalboost.losses.foreign import as_metric
 
 
 @dataclass(frozen=True)
-class _OfProbabilities:
-    """A number that raw scores give by the probabilities that they stand for."""
-
-    loss: Loss
-
-    # As a loss of several classes says it.
-    @property
-    def is_multiclass(self) -> bool:
-        return self.loss.is_multiclass
-
-    @property
-    def n_classes(self) -> int:
-        return self.loss.kernel.classes.n_classes
-
-
-@dataclass(frozen=True)
-class LogLoss(_OfProbabilities):
+class LogLoss(OfProbabilities):
     """Log loss of the probabilities, in nats."""
 
-    def __call__(
-        self, y_true: Array, raw_prediction: Array, sample_weight: Foreign = None
-    ) -> float:
-        log_odds = self.loss.log_odds(raw_prediction.astype(float, copy=False))
+    def value(self, y_true: Array, log_odds: Array, sample_weight: Foreign) -> float:
         return weighted_mean(self.loss.kernel.classes.log_loss(y_true, log_odds), sample_weight)
 
 
 @dataclass(frozen=True)
-class Score(_OfProbabilities):
+class Score(OfProbabilities):
     """A scorer of scikit-learn's by its name, or a function of the user's."""
 
     score: str | Callable[..., Foreign]
 
-    @property
-    def name(self) -> str:
-        return self.score if isinstance(self.score, str) else self.score.__name__
-
-    def __call__(
-        self, y_true: Array, raw_prediction: Array, sample_weight: Foreign = None
-    ) -> float:
+    def value(self, y_true: Array, log_odds: Array, sample_weight: Foreign) -> float:
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-        log_odds = self.loss.log_odds(raw_prediction.astype(float, copy=False))
         labels = y_true.astype(np.intp)
         if isinstance(self.score, str):
             scorer = get_scorer(self.score)
@@ -100,4 +75,5 @@ def stopping_metric(metric: str | Function, loss: Loss) -> tuple[Loss, bool]:
         return loss, False
     if metric == "log_loss":
         return as_metric(LogLoss(loss)), False
-    return as_metric(Score(loss, metric)), True
+    name = metric if isinstance(metric, str) else metric.__name__
+    return as_metric(Score(loss, metric), name), True

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import lightgbm as lgb
 
 from focalboost.boosters import metrics
-from focalboost.boosters.metrics import OnProbabilities, of_user, refuse_metric
-from focalboost.boosters.objectives import Called, Samples
+from focalboost.boosters.metrics import of_user, refuse_metric
+from focalboost.boosters.objectives import Samples
 from focalboost.boosters.options import without
 from focalboost.lightgbm import options
 from focalboost.lightgbm.objectives import Metric
@@ -33,40 +33,27 @@ _MULTICLASS = {
 _NONE = {"none", "null", "custom", "na", ""}
 
 
-@dataclass(frozen=True)
-class NamedMetric(Called):
-    """A metric of LightGBM's by name, on the probabilities."""
-
-    metric: OnProbabilities | None = None
-
-    def __call__(self, raw_prediction: Any, data: Any) -> tuple[str, float, bool]:
-        assert self.metric is not None
-        y, z, w = self.samples(raw_prediction, data, None)
-        return self.metric.name, self.metric.mean(y, z, w), False
-
-
 def metrics_of(
-    params: Mapping[str, Any], feval: Any, loss: Loss, known: dict[int, Samples] | None = None
+    params: Mapping[str, Any], feval: Any, loss: Loss, known: dict[int, Samples]
 ) -> tuple[dict[str, Any], list[Callable[..., Any]]]:
     """Return the parameters with the metrics that LightGBM computes, and the others as functions.
 
     The last function is the loss.
     """
-    known = {} if known is None else known
     classes = loss.kernel.classes
     ranking = Link.of(classes).ranking_metrics
-    by_name = _BINARY if classes.n_scores == 1 else _MULTICLASS
+    computed = _BINARY if classes.n_scores == 1 else _MULTICLASS
     own: list[str] = []
     functions: list[Callable[..., Any]] = []
     for word in asked_metrics(params):
-        names = next((names for names in by_name if word in names), None)
+        names = next((names for names in computed if word in names), None)
         if word in ranking:
             own.append(word)
         elif names is not None:
-            metric = OnProbabilities(names[0], loss, by_name[names])
-            functions.append(NamedMetric(loss, metric=metric, known=known))
+            metric = metrics.by_name(names[0], loss, computed[names])
+            functions.append(Metric(metric, known=known))
         else:
-            known_names = {*ranking, *(names[0] for names in by_name)}
+            known_names = {*ranking, *(names[0] for names in computed)}
             refuse_metric("metric", word, known_names, "Use feval, which is given probabilities.")
     fevals = [] if feval is None else [feval] if callable(feval) else list(feval)
     own_loss = Metric(loss, known=known)
@@ -89,7 +76,7 @@ def patience_of(params: Mapping[str, Any]) -> int | None:
         return None
     if isinstance(value, str) and value.strip().lstrip("-").isdecimal():
         value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and value <= 0:
+    if isinstance(value, Integral) and not isinstance(value, bool) and int(value) <= 0:
         return None
     return check_whole("early_stopping_round", value, 1)
 

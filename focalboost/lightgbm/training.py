@@ -12,7 +12,7 @@ import lightgbm as lgb
 import numpy as np
 
 from focalboost.boosters.locks import held
-from focalboost.boosters.objectives import RoundObjective, Samples, known_samples
+from focalboost.boosters.objectives import RoundObjective, known_samples
 from focalboost.boosters.options import refuse, thread_count, without
 from focalboost.lightgbm import options
 from focalboost.lightgbm.metrics import metrics_of, patience_of, stop_on
@@ -118,15 +118,12 @@ def train(
     patience = patience_of(params)
     params = without(params, *options.OBJECTIVE, *options.NUM_CLASS, *options.EARLY_STOPPING)
     # What LightGBM's own objective would leave in the booster.
-    given = {**params, **link.params}
-    if patience is not None:
-        given["early_stopping_round"] = patience
-    known: dict[int, Samples] = {}
-    params, fevals = metrics_of(params, feval, last, known)
+    given = params if patience is None else {**params, "early_stopping_round": patience}
     data_sets = list({id(data): data for data in [train_set, *valid_sets]}.values())
     for data in data_sets:
         _read(data, train_set, params)
-    known |= known_samples(classes, ((data, *_samples(data)) for data in data_sets))
+    known = known_samples(classes, ((data, *_samples(data)) for data in data_sets))
+    params, fevals = metrics_of(params, feval, last, known)
     # A model to continue brings its own init score in its first tree.
     init_score = None if init_model is not None else first.init_score(*known[id(train_set)])
 
@@ -152,7 +149,7 @@ def train(
             callbacks=callbacks,
         )
     sealed = seal(booster, np.zeros(classes.n_scores) if init_score is None else init_score)
-    sealed.params = {**without(booster.params, "metric"), **given}
+    sealed.params = {**without(sealed.params, "metric"), **given}
     return sealed
 
 

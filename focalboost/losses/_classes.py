@@ -114,7 +114,7 @@ class SeveralClasses:
         return np.asarray(log_expit(log_odds))
 
     def rescaled(self, log_odds: Array, factor: float, shift: Array) -> Array:
-        scores = factor * log_expit(log_odds) + shift
+        scores = factor * self.log_proba(log_odds) + shift
         # Not 1 - p, which loses the small probabilities: the sum over the other classes.
         others = [logsumexp(np.delete(scores, k, axis=1), axis=1) for k in range(self.n_classes)]
         return np.asarray(scores - np.stack(others, axis=1))
@@ -123,7 +123,7 @@ class SeveralClasses:
         return np.asarray(log_odds.argmax(axis=1))
 
     def own_scores(self, log_odds: Array) -> Array:
-        return np.asarray(log_expit(log_odds))
+        return self.log_proba(log_odds)
 
     def label_sums(self, labels: Array, weights: Array) -> Array:
         weights = np.broadcast_to(weights, labels.shape)

@@ -36,8 +36,13 @@ def as_loss(loss: Foreign) -> Loss:
     return _as_loss(loss, (("__call__",), _DERIVATIVES, _INIT_SCORE))
 
 
-def as_metric(loss: Foreign) -> Loss:
-    """Return `as_loss` of an object that needs to have nothing but a call."""
+def as_metric(loss: Foreign, name: str | None = None) -> Loss:
+    """Return `as_loss` of an object that needs to have nothing but a call.
+
+    A name in the history is for objects of this package that are no losses.
+    """
+    if name is not None:
+        return ForeignLoss(loss, name)
     return _as_loss(loss, (("__call__",),))
 
 
@@ -91,6 +96,7 @@ class ForeignLoss(Loss):
     """An object with the smallest contract of a loss, with all the methods of one."""
 
     source: Foreign
+    given_name: str | None = None
 
     def __repr__(self) -> str:
         return repr(self.source)
@@ -98,7 +104,7 @@ class ForeignLoss(Loss):
     @property
     def name(self) -> str:
         """The name in a booster's history."""
-        return str(getattr(self.source, "name", snake_case(type(self.source).__name__)))
+        return self.given_name or snake_case(type(self.source).__name__)
 
     @property
     def kernel(self) -> Kernel:

@@ -10,12 +10,7 @@ from typing import Any
 
 import xgboost as xgb
 
-from focalboost.boosters.objectives import (
-    RoundObjective,
-    Samples,
-    known_samples,
-    labels_and_weights,
-)
+from focalboost.boosters.objectives import RoundObjective, known_samples, labels_and_weights
 from focalboost.boosters.options import refuse, thread_count
 from focalboost.losses.foreign import as_schedule
 from focalboost.xgboost.metrics import metrics_of, results
@@ -166,8 +161,6 @@ def train(
     link = Link.of(classes)
     params = _as_dict(params)
     refuse(params, link.refused)
-    known: dict[int, Samples] = {}
-    params, metrics = metrics_of(params, custom_metric, last, known)
     evals = list(evals or [])
     data_sets = list({id(d): d for d in [dtrain, *(data for data, _ in evals)]}.values())
     for data in data_sets:
@@ -177,7 +170,8 @@ def train(
                 "the loss and stores it in the model, which cannot hold a score for each sample. "
                 "For scores of your own use xgboost.train with objective(loss)."
             )
-    known |= known_samples(classes, ((data, *labels_and_weights(data)) for data in data_sets))
+    known = known_samples(classes, ((data, *labels_and_weights(data)) for data in data_sets))
+    params, metrics = metrics_of(params, custom_metric, last, known)
     params |= link.params
     if xgb_model is None:
         params["base_score"] = base_score(first.init_score(*known[id(dtrain)]))
