@@ -122,10 +122,21 @@ def expected_failures(estimator):
     }
 
 
-@parametrize_with_checks(
+CHECKS = parametrize_with_checks(
     [FocalClassifier(estimator) for estimator in BOOSTERS.values()],
     expected_failed_checks=expected_failures,
 )
+
+
+def name_of(argument):
+    # scikit-learn names an estimator by its repr, which of an old CatBoost is its address:
+    # another one in each process, and pytest-xdist wants the same names in all.
+    if isinstance(argument, FocalClassifier):
+        return type(argument.estimator).__name__
+    return CHECKS.kwargs["ids"](argument)
+
+
+@pytest.mark.parametrize(*CHECKS.args, ids=name_of)
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 

@@ -284,7 +284,7 @@ class NoInitScore:
         ((squared_error,), r"loss must have a method __call__, got \(<function"),
         (
             ScheduledLoss(FocalLoss(), LinearGamma(2.0, 1.0, 2)),
-            r"A ScheduledLoss can only be used with focalboost\.lightgbm\.train or focalboost\.xgb",
+            r"A ScheduledLoss can only be used with train and cv of focalboost\.lightgbm and foc",
         ),
     ],
 )  # fmt: skip

@@ -28,11 +28,12 @@ LOSSES_ORDER = (
     "_types _checks _classes _formulas _softmax _compiled _blocks _kernels base margin focal "
     "variants robust calibrated schedules foreign"
 )
-BOOSTER_ORDER = "options objectives sealing metrics training classifier"
+PORT_ORDER = "options cross_validation locks objectives metrics port"
+BOOSTER_ORDER = "options data objectives sealing metrics training cross_validation classifier"
 ESTIMATOR_ORDER = "samples stopping tables weights calibration classifier"
 ORDER = [
     *(f"losses.{name}" for name in LOSSES_ORDER.split()),
-    *(f"boosters.{name}" for name in ("options", "locks", "objectives", "metrics", "port")),
+    *(f"boosters.{name}" for name in PORT_ORDER.split()),
     *(f"{booster}.{name}" for booster in BOOSTERS for name in BOOSTER_ORDER.split()),
     *(f"estimator.{name}" for name in ESTIMATOR_ORDER.split()),
     *(f"inspection.{name}" for name in ("subjects", "causes", "checks", "doctor", "displays")),

@@ -134,7 +134,7 @@ def test_several_classes(module):
         (
             lambda: focalboost.lightgbm.objective(SCHEDULE),
             TypeError,
-            r"train or focalboost\.xgboost\.train, which keep track",
+            r"lightgbm and focalboost\.xgboost, which keep track",
         ),
         (lambda: FocalClassifier(loss=SCHEDULE).fit(X, Y), TypeError, "A ScheduledLoss can only"),
     ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -143,10 +143,13 @@ class RoundObjective:
     """The objective of the loss of the current boosting round."""
 
     schedule: Loss | ScheduledLoss
-    make: Callable[[Loss], Objective]
+    make: Callable[..., Objective]
+    known: dict[int, Samples]
+    max_step: float | None
+    n_threads: int
 
     def __post_init__(self) -> None:
-        self.objective = self.make(self.schedule.at(0))
+        self.objective = self._of(self.schedule.at(0))
 
     def __deepcopy__(self, memo: Any) -> RoundObjective:
         # LightGBM copies its parameters, and would never hear of the round.
@@ -156,10 +159,14 @@ class RoundObjective:
         """Go on with the loss of round i."""
         loss = self.schedule.at(i)
         if loss is not self.objective.loss:
-            self.objective = self.make(loss)
+            self.objective = self._of(loss)
 
     def __call__(self, first: Any, second: Any) -> tuple[Array, Array]:
         return self.objective(first, second)
+
+    def _of(self, loss: Loss) -> Objective:
+        objective = self.make(loss, max_step=self.max_step, n_threads=self.n_threads)
+        return replace(objective, known=self.known)
 
 
 def known_samples(

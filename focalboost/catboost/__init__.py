@@ -1,6 +1,7 @@
-"""Losses in CatBoost: objective, metric, and a train whose model holds its init score."""
+"""Losses in CatBoost: objective, metric, cv, and a train whose model holds its init score."""
 
+from focalboost.catboost.cross_validation import cv
 from focalboost.catboost.objectives import metric, objective
 from focalboost.catboost.training import train
 
-__all__ = ["metric", "objective", "train"]
+__all__ = ["cv", "metric", "objective", "train"]

@@ -11,9 +11,9 @@ import numpy as np
 
 from focalboost.boosters.options import refuse
 from focalboost.boosters.port import Adapter, Job, Samples, Trained
+from focalboost.catboost.data import baseline, in_single_precision
 from focalboost.catboost.objectives import metric, objective, try_out
 from focalboost.catboost.options import COLUMNS, Link
-from focalboost.catboost.training import baseline, in_single_precision
 from focalboost.losses._types import Array
 
 

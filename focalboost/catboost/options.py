@@ -94,3 +94,10 @@ def own_loss(loss: Any, params: dict[str, Any], are_hard: bool) -> str:
     if not are_hard:
         raise ValueError("native must be False unless every label is 0 or 1: Focal rounds others.")
     return f"Focal:focal_alpha={alpha!r};focal_gamma={gamma!r}"
+
+
+def one_of(name: str, value: Any, synonym: str, other: Any) -> Any:
+    """Return what was given under either of two names."""
+    if value is not None and other is not None:
+        raise ValueError(f"{name} and {synonym} must not both be given: they are synonyms.")
+    return other if value is None else value

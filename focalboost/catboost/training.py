@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -15,11 +14,17 @@ import numpy as np
 from focalboost.boosters.locks import held
 from focalboost.boosters.objectives import check_samples
 from focalboost.boosters.options import refuse, without
+from focalboost.catboost.data import (
+    as_pool,
+    baselines,
+    in_single_precision,
+    labels_of,
+    training_pool,
+)
 from focalboost.catboost.metrics import metrics_of
 from focalboost.catboost.objectives import metric, objective, try_out
-from focalboost.catboost.options import Link, own_loss
+from focalboost.catboost.options import Link, one_of, own_loss
 from focalboost.losses._classes import Classes
-from focalboost.losses._types import Array
 from focalboost.losses.foreign import as_loss
 
 __all__ = ["train"]
@@ -130,13 +135,13 @@ def train(
     link = Link.of(classes)
     params = dict(params or {})
     refuse(params, link.refused)
-    iterations = _one_of("iterations", iterations, "num_boost_round", num_boost_round)
-    pool = _training_pool(_one_of("pool", pool, "dtrain", dtrain), native)
-    eval_set = _one_of("eval_set", eval_set, "evals", evals)
+    iterations = one_of("iterations", iterations, "num_boost_round", num_boost_round)
+    pool = training_pool(one_of("pool", pool, "dtrain", dtrain), native)
+    eval_set = one_of("eval_set", eval_set, "evals", evals)
     eval_sets = eval_set if isinstance(eval_set, list) else [] if eval_set is None else [eval_set]
-    eval_pools = [_as_pool(data, pool) for data in eval_sets]
+    eval_pools = [as_pool(data, pool) for data in eval_sets]
     pools = list({id(p): p for p in [pool, *eval_pools]}.values())
-    samples = [check_samples(classes, _labels(p), p.get_weight() or None) for p in pools]
+    samples = [check_samples(classes, labels_of(p), p.get_weight() or None) for p in pools]
     are_hard = all(np.all(y == np.floor(y)) for y, _ in samples)
     init_score = loss.init_score(*samples[0])
     if init_model is not None:
@@ -158,7 +163,7 @@ def train(
     is_continued = init_model is not None
     with (
         held(pools),
-        _baselines(pools, None if is_continued else init_score, classes),
+        baselines(pools, None if is_continued else init_score, classes),
         _errors(is_continued and classes.n_scores > 1),
     ):
         model = cb.train(
@@ -185,48 +190,6 @@ def train(
     return model
 
 
-def _training_pool(pool: Any, native: bool) -> cb.Pool:
-    if isinstance(pool, str | os.PathLike):
-        pool = cb.Pool(os.fspath(pool))
-    if not isinstance(pool, cb.Pool):
-        raise ValueError(f"pool must be a catboost.Pool or a path, got {type(pool).__name__}.")
-    if not native:
-        _check_columns(pool)
-    return pool
-
-
-def _check_columns(pool: cb.Pool) -> None:
-    for kind, found in (
-        ("text", pool.get_text_feature_indices()),
-        ("embedding", pool.get_embedding_feature_indices()),
-    ):
-        if found:
-            raise ValueError(
-                f"pool must have no {kind} features, got columns {found}: with a Python objective "
-                "CatBoost computes other features of them than for a classification. Use "
-                "native=True, or make numbers of them before."
-            )
-
-
-@contextmanager
-def _baselines(pools: list[cb.Pool], init_score: Any, classes: Classes) -> Iterator[None]:
-    """Give the pools an init score, or none if None, and take it away again."""
-    for p in pools:
-        if np.size(p.get_baseline()):
-            raise ValueError(
-                "baseline must not be set on pool or eval_set: train starts at the optimum of the "
-                "loss and stores it in the model, which cannot hold a score for each sample. For "
-                "scores of your own use catboost.train with objective(loss)."
-            )
-    try:
-        for p in pools if init_score is not None else []:
-            p.set_baseline(baseline(init_score, p.num_row(), classes))
-        yield
-    finally:
-        for p in pools:
-            p.set_baseline(np.empty((p.num_row(), 0)))
-
-
 @contextmanager
 def _errors(takes_no_file: bool) -> Iterator[None]:
     """Raise what the objective raised in CatBoost, which wraps it in its own error, as text."""
@@ -242,45 +205,6 @@ def _errors(takes_no_file: bool) -> Iterator[None]:
         if message is None:
             raise
         raise ValueError(message[1]) from error
-
-
-def baseline(init_score: Any, n_samples: int, classes: Classes) -> Array:
-    """Return an init score as CatBoost takes it, in two dimensions."""
-    return classes.repeat(init_score, n_samples).reshape(n_samples, classes.n_scores)
-
-
-def in_single_precision(init_score: Any) -> Any:
-    """Return an init score as CatBoost keeps a baseline, as a number or a list."""
-    return np.float32(init_score).astype(np.float64).tolist()
-
-
-def _one_of(name: str, value: Any, synonym: str, other: Any) -> Any:
-    if value is not None and other is not None:
-        raise ValueError(f"{name} and {synonym} must not both be given: they are synonyms.")
-    return other if value is None else value
-
-
-def _as_pool(data: Any, pool: cb.Pool) -> cb.Pool:
-    """Return a validation set, whose columns are of the kinds of the training Pool's."""
-    if isinstance(data, cb.Pool):
-        return data
-    if isinstance(data, str | os.PathLike):
-        return cb.Pool(os.fspath(data))
-    return cb.Pool(
-        *data,
-        cat_features=pool.get_cat_feature_indices(),
-        text_features=pool.get_text_feature_indices(),
-        embedding_features=pool.get_embedding_feature_indices(),
-    )
-
-
-def _labels(pool: cb.Pool) -> Array:
-    labels = np.asarray(pool.get_label())
-    if labels.dtype.kind in "OU":
-        # CatBoost keeps the labels of a file, and those that are not numbers, as strings.
-        with suppress(ValueError):
-            labels = labels.astype(np.float64)
-    return labels
 
 
 def _init_score_of(init_model: Any, classes: Classes) -> Any:

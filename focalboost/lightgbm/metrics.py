@@ -96,8 +96,8 @@ def stop_on(loss: Loss, patience: int, params: Mapping[str, Any]) -> Callable[[A
     history: dict[int, list[Any]] = {}
 
     def stop_on_one(env: Any) -> None:
-        results = env.evaluation_result_list or []
-        history[env.iteration] = results
+        history[env.iteration] = env.evaluation_result_list or []
+        results = _of_validation(env)
         name = results[0][1] if is_first and results else loss.name
         try:
             # A named tuple in older releases of LightGBM, a dataclass in newer ones.
@@ -118,3 +118,15 @@ def stop_on(loss: Loss, patience: int, params: Mapping[str, Any]) -> Callable[[A
 
     stop_on_one.order = stop.order  # type: ignore[attr-defined]
     return stop_on_one
+
+
+def _of_validation(env: Any) -> list[Any]:
+    """Return the results that can stop a training, each with its data set first.
+
+    Older releases of `lightgbm.cv` join data set and metric, as in "valid focal_loss".
+    """
+    results = env.evaluation_result_list or []
+    if not isinstance(env.model, lgb.CVBooster):
+        return results
+    split = [(*r[1].split(" ", 1), *r[2:]) if r[0] == "cv_agg" else r for r in results]
+    return [result for result in split if result[0] == "valid"]

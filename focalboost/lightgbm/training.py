@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +13,11 @@ from focalboost.boosters.locks import held
 from focalboost.boosters.objectives import RoundObjective, known_samples
 from focalboost.boosters.options import refuse, thread_count, without
 from focalboost.lightgbm import options
+from focalboost.lightgbm.data import init_scores, read, samples_of
 from focalboost.lightgbm.metrics import metrics_of, patience_of, stop_on
 from focalboost.lightgbm.objectives import objective
 from focalboost.lightgbm.options import Link
 from focalboost.lightgbm.sealing import as_booster, check_sealed, seal
-from focalboost.losses._classes import Classes
-from focalboost.losses._types import Array
 from focalboost.losses.foreign import as_schedule
 
 __all__ = ["train"]
@@ -121,23 +118,20 @@ def train(
     given = params if patience is None else {**params, "early_stopping_round": patience}
     data_sets = list({id(data): data for data in [train_set, *valid_sets]}.values())
     for data in data_sets:
-        _read(data, train_set, params)
-    known = known_samples(classes, ((data, *_samples(data)) for data in data_sets))
+        read(data, train_set, params)
+    known = known_samples(classes, ((data, *samples_of(data)) for data in data_sets))
     params, fevals = metrics_of(params, feval, last, known)
     # A model to continue brings its own init score in its first tree.
     init_score = None if init_model is not None else first.init_score(*known[id(train_set)])
 
     n_threads = thread_count(options.get(params, options.NUM_THREADS))
-    rounds = RoundObjective(
-        schedule,
-        lambda loss: replace(objective(loss, max_step=max_step, n_threads=n_threads), known=known),
-    )
+    rounds = RoundObjective(schedule, objective, known, max_step, n_threads)
     params |= {**link.params, "objective": rounds}
-    callbacks = [*(callbacks or []), keep_parameters, _enter_rounds(rounds)]
+    callbacks = [*(callbacks or []), keep_parameters, enter_rounds(rounds)]
     if patience is not None:
         callbacks.append(stop_on(last, patience, params))
 
-    with held(data_sets), _init_scores(data_sets, init_score, classes):
+    with held(data_sets), init_scores(data_sets, init_score, classes):
         booster = lgb.train(
             params,
             train_set,
@@ -172,15 +166,6 @@ def _check_call(
         )
 
 
-def _check_no_init_score(data: lgb.Dataset) -> None:
-    if len(_field(data, "init_score")):
-        raise ValueError(
-            "init_score must not be set on train_set or valid_sets: train starts at the optimum of "
-            "the loss and embeds it in the model, which cannot hold a score for each sample. For "
-            "scores of your own use lightgbm.train with objective(loss)."
-        )
-
-
 def keep_parameters(env: Any) -> None:
     """Spare the booster the reset of its parameters at its first Python gradient.
 
@@ -195,75 +180,14 @@ def keep_parameters(env: Any) -> None:
 keep_parameters.before_iteration = True  # type: ignore[attr-defined]
 
 
-def _enter_rounds(rounds: RoundObjective) -> Callable[[Any], None]:
-    """Return a callback that tells the objective the round, counted on in a continued model."""
+def enter_rounds(rounds: RoundObjective, begin: int = 0) -> Callable[[Any], None]:
+    """Return a callback that tells the objective the round.
+
+    `lightgbm.train` counts on in a continued model, `lightgbm.cv` begins at 0.
+    """
 
     def enter(env: Any) -> None:
-        rounds.enter(env.iteration)
+        rounds.enter(begin + env.iteration)
 
     enter.before_iteration = True  # type: ignore[attr-defined]
     return enter
-
-
-def _samples(data: lgb.Dataset) -> tuple[Array, Array | None]:
-    weight = _field(data, "weight")
-    return _field(data, "label"), weight if len(weight) else None
-
-
-def _read(data: lgb.Dataset, train_set: lgb.Dataset, params: dict[str, Any]) -> None:
-    """Construct a subset or a file, whose labels are not to be had otherwise."""
-    if _is_constructed(data) or data.label is not None:
-        return
-    if data.used_indices is None and not isinstance(data.data, str | Path):
-        # LightGBM would make zeros of them.
-        raise ValueError("label must be set on train_set and valid_sets, got None.")
-    if data.used_indices is not None:
-        data.construct()  # with the parameters of the whole
-        return
-    if data is not train_set:
-        data.set_reference(train_set)
-    # What lightgbm.train does itself, too late for us.
-    data._update_params({"feature_pre_filter": False, **params}).construct()  # noqa: SLF001
-
-
-@contextmanager
-def _init_scores(data_sets: list[lgb.Dataset], init_score: Any, classes: Classes) -> Iterator[None]:
-    """Give the data sets an init score, or none if None, and take it away again."""
-    for data in data_sets:
-        _check_no_init_score(data)
-    own_params = [data.params for data in data_sets]
-    if not _is_constructed(data_sets[0]):
-        # Else LightGBM refuses a Python objective on constant or small data.
-        for data in data_sets:
-            if not _is_constructed(data):
-                data.params = {"feature_pre_filter": False, **(data.params or {})}
-    try:
-        for data in data_sets if init_score is not None else []:
-            if getattr(data, "_predictor", None) is not None:
-                # Left by a run that continued a model: it would come before the init score.
-                data._set_predictor(None)  # noqa: SLF001
-            data.set_init_score(classes.repeat(init_score, len(_field(data, "label"))))
-        yield
-    finally:
-        for data, own in zip(data_sets, own_params, strict=True):
-            data.set_init_score(None)
-            if _is_constructed(data):
-                data.set_field("init_score", None)
-            else:
-                data.params = own
-
-
-def _is_constructed(data: lgb.Dataset) -> bool:
-    # A construction that failed leaves a null pointer, at which LightGBM's own methods crash.
-    handle = data._handle  # noqa: SLF001
-    return handle is not None and bool(handle.value)
-
-
-def _field(data: lgb.Dataset, name: str) -> Array:
-    """Return label, weight or init_score, empty if unset, without constructing a data set.
-
-    `lightgbm.train` constructs it with its own parameters, which must not come too late.
-    """
-    values = data.get_field(name) if _is_constructed(data) else getattr(data, name)
-    # In single precision, as LightGBM stores it.
-    return np.asarray([] if values is None else values, dtype=np.float32)

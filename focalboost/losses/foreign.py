@@ -58,8 +58,8 @@ def _as_loss(loss: Foreign, needs: tuple[tuple[str, ...], ...]) -> Loss:
         raise TypeError(f"loss must be an instance, got the class {loss.__name__}.")
     if isinstance(loss, ScheduledLoss):
         raise TypeError(
-            "A ScheduledLoss can only be used with focalboost.lightgbm.train or "
-            f"focalboost.xgboost.train, which keep track of the boosting round, got {loss!r}."
+            "A ScheduledLoss can only be used with train and cv of focalboost.lightgbm and "
+            f"focalboost.xgboost, which keep track of the boosting round, got {loss!r}."
         )
     if isinstance(loss, tuple) and len(loss) == 2 and all(map(callable, loss)):
         return ForeignLoss(PairLoss(*loss))

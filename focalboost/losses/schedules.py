@@ -112,7 +112,7 @@ class ScheduledLoss:
     Notes
     -----
     A gamma that starts high looks at the worst samples first, an idea of M. Forrester (2019); for
-    networks see FLSD [1]_. CatBoost and ``cv`` do not tell a Python objective the round and take no
+    networks see FLSD [1]_. CatBoost does not tell a Python objective the round and takes no
     schedule.
 
     References

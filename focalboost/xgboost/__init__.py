@@ -1,6 +1,7 @@
-"""Losses in XGBoost: objective, metric, and a train whose booster holds its init score."""
+"""Losses in XGBoost: objective, metric, cv, and a train whose booster holds its init score."""
 
+from focalboost.xgboost.cross_validation import cv
 from focalboost.xgboost.objectives import metric, objective
 from focalboost.xgboost.training import train
 
-__all__ = ["metric", "objective", "train"]
+__all__ = ["cv", "metric", "objective", "train"]

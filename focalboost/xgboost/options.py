@@ -101,3 +101,11 @@ def base_score(init_score: Any) -> float | list[float]:
             stacklevel=3,
         )
     return float(probability)
+
+
+def as_dict(params: Any) -> dict[str, Any]:
+    """Return XGBoost's parameters as a dict; a list of pairs may name several metrics."""
+    if params is None or isinstance(params, dict):
+        return dict(params or {})
+    metrics = [value for name, value in params if name == "eval_metric"]
+    return {**dict(params), **({"eval_metric": metrics} if metrics else {})}

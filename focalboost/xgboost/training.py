@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import xgboost as xgb
 
-from focalboost.boosters.objectives import RoundObjective, known_samples, labels_and_weights
+from focalboost.boosters.objectives import RoundObjective, known_samples
 from focalboost.boosters.options import refuse, thread_count
 from focalboost.losses.foreign import as_schedule
+from focalboost.xgboost.data import samples_of
 from focalboost.xgboost.metrics import metrics_of, results
 from focalboost.xgboost.objectives import objective
-from focalboost.xgboost.options import Link, base_score
+from focalboost.xgboost.options import Link, as_dict, base_score
 
 __all__ = ["train"]
 
@@ -159,18 +159,11 @@ def train(
     first, last = schedule.at(0), schedule.at(begin + num_boost_round - 1)
     classes = last.kernel.classes
     link = Link.of(classes)
-    params = _as_dict(params)
+    params = as_dict(params)
     refuse(params, link.refused)
     evals = list(evals or [])
     data_sets = list({id(d): d for d in [dtrain, *(data for data, _ in evals)]}.values())
-    for data in data_sets:
-        if len(data.get_base_margin()):
-            raise ValueError(
-                "base_margin must not be set on dtrain or evals: train starts at the optimum of "
-                "the loss and stores it in the model, which cannot hold a score for each sample. "
-                "For scores of your own use xgboost.train with objective(loss)."
-            )
-    known = known_samples(classes, ((data, *labels_and_weights(data)) for data in data_sets))
+    known = known_samples(classes, ((data, *samples_of(data)) for data in data_sets))
     params, metrics = metrics_of(params, custom_metric, last, known)
     params |= link.params
     if xgb_model is None:
@@ -184,10 +177,7 @@ def train(
         # The last metric of the history is the one that stops: the loss.
         callbacks.append(xgb.callback.EarlyStopping(rounds=early_stopping_rounds, maximize=False))
     n_threads = thread_count(params.get("nthread", params.get("n_jobs")))
-    rounds = RoundObjective(
-        schedule,
-        lambda loss: replace(objective(loss, max_step=max_step, n_threads=n_threads), known=known),
-    )
+    rounds = RoundObjective(schedule, objective, known, max_step, n_threads)
     return xgb.train(
         params,
         dtrain,
@@ -199,14 +189,6 @@ def train(
         xgb_model=xgb_model,
         callbacks=[_Callbacks(metrics, rounds, evals, callbacks)],
     )
-
-
-def _as_dict(params: Any) -> dict[str, Any]:
-    """Return XGBoost's parameters as a dict; a list of pairs may name several metrics."""
-    if params is None or isinstance(params, dict):
-        return dict(params or {})
-    metrics = [value for name, value in params if name == "eval_metric"]
-    return {**dict(params), **({"eval_metric": metrics} if metrics else {})}
 
 
 def _as_booster(xgb_model: Any) -> xgb.Booster:

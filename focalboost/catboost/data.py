@@ -1,0 +1,89 @@
+"""What a training reads from CatBoost's Pools, and what it sets on them for its time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import catboost as cb
+import numpy as np
+
+from focalboost.losses._classes import Classes
+from focalboost.losses._types import Array
+
+
+def training_pool(pool: Any, native: bool) -> cb.Pool:
+    if isinstance(pool, str | os.PathLike):
+        pool = cb.Pool(os.fspath(pool))
+    if not isinstance(pool, cb.Pool):
+        raise ValueError(f"pool must be a catboost.Pool or a path, got {type(pool).__name__}.")
+    if not native:
+        _check_columns(pool)
+    return pool
+
+
+def _check_columns(pool: cb.Pool) -> None:
+    for kind, found in (
+        ("text", pool.get_text_feature_indices()),
+        ("embedding", pool.get_embedding_feature_indices()),
+    ):
+        if found:
+            raise ValueError(
+                f"pool must have no {kind} features, got columns {found}: with a Python objective "
+                "CatBoost computes other features of them than for a classification. Use "
+                "native=True, or make numbers of them before."
+            )
+
+
+def as_pool(data: Any, pool: cb.Pool) -> cb.Pool:
+    """Return a validation set, whose columns are of the kinds of the training Pool's."""
+    if isinstance(data, cb.Pool):
+        return data
+    if isinstance(data, str | os.PathLike):
+        return cb.Pool(os.fspath(data))
+    return cb.Pool(
+        *data,
+        cat_features=pool.get_cat_feature_indices(),
+        text_features=pool.get_text_feature_indices(),
+        embedding_features=pool.get_embedding_feature_indices(),
+    )
+
+
+def labels_of(pool: cb.Pool) -> Array:
+    labels = np.asarray(pool.get_label())
+    if labels.dtype.kind in "OU":
+        # CatBoost keeps the labels of a file, and those that are not numbers, as strings.
+        with suppress(ValueError):
+            labels = labels.astype(np.float64)
+    return labels
+
+
+@contextmanager
+def baselines(pools: list[cb.Pool], init_score: Any, classes: Classes) -> Iterator[None]:
+    """Give the pools an init score, or none if None, and take it away again."""
+    for p in pools:
+        if np.size(p.get_baseline()):
+            raise ValueError(
+                "baseline must not be set on pool or eval_set: train starts at the optimum of the "
+                "loss and stores it in the model, which cannot hold a score for each sample. For "
+                "scores of your own use catboost.train with objective(loss)."
+            )
+    try:
+        for p in pools if init_score is not None else []:
+            p.set_baseline(baseline(init_score, p.num_row(), classes))
+        yield
+    finally:
+        for p in pools:
+            p.set_baseline(np.empty((p.num_row(), 0)))
+
+
+def baseline(init_score: Any, n_samples: int, classes: Classes) -> Array:
+    """Return an init score as CatBoost takes it, in two dimensions."""
+    return classes.repeat(init_score, n_samples).reshape(n_samples, classes.n_scores)
+
+
+def in_single_precision(init_score: Any) -> Any:
+    """Return an init score as CatBoost keeps a baseline, as a number or a list."""
+    return np.float32(init_score).astype(np.float64).tolist()

@@ -1,0 +1,223 @@
+"""Cross-validation in LightGBM, each fold from the init score of its own training part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+
+from focalboost.boosters.cross_validation import preprocessed
+from focalboost.boosters.locks import held
+from focalboost.boosters.objectives import RoundObjective, Samples, known_samples
+from focalboost.boosters.options import refuse, thread_count, without
+from focalboost.lightgbm import options
+from focalboost.lightgbm.data import check_no_init_score, init_scores, read, samples_of
+from focalboost.lightgbm.metrics import metrics_of, patience_of, stop_on
+from focalboost.lightgbm.objectives import objective
+from focalboost.lightgbm.options import Link
+from focalboost.lightgbm.sealing import as_booster, check_sealed, seal
+from focalboost.lightgbm.training import enter_rounds, keep_parameters
+from focalboost.losses import Loss
+from focalboost.losses._types import Array
+from focalboost.losses.foreign import as_schedule
+
+__all__ = ["cv"]
+
+
+def cv(
+    params: dict[str, Any],
+    train_set: lgb.Dataset,
+    num_boost_round: int = 100,
+    folds: Any = None,
+    nfold: int = 5,
+    stratified: bool = True,
+    shuffle: bool = True,
+    metrics: str | list[str] | None = None,
+    feval: Callable[..., Any] | list[Callable[..., Any]] | None = None,
+    init_model: str | Path | lgb.Booster | None = None,
+    fpreproc: Callable[..., Any] | None = None,
+    seed: int = 0,
+    callbacks: list[Callable[..., Any]] | None = None,
+    eval_train_metric: bool = False,
+    return_cvbooster: bool = False,
+    *,
+    loss: Any,
+    max_step: float | None = 4.0,
+) -> dict[str, Any]:
+    """Cross-validate a training with the loss; everything else is as in `lightgbm.cv`.
+
+    Each fold starts at the loss's optimal constant on its own training part, as `train` would
+    start on that part: the number of rounds that is best here is the one to give to `train`. The
+    history has the weighted mean loss after the metrics that you ask for, and
+    ``early_stopping_round`` watches the mean of the loss over the validation parts alone (with
+    ``first_metric_only``, of the first metric).
+
+    Parameters
+    ----------
+    params : dict
+        LightGBM's parameters, of which the same are refused as by `train`.
+    train_set : lightgbm.Dataset
+        Labels in [0, 1], or from 0 to K - 1 with K classes; it must have no ``init_score`` of its
+        own, and has none afterwards. It keeps the parameters that it was constructed with, as in
+        `lightgbm.cv`.
+    num_boost_round, folds, nfold, shuffle, seed, callbacks, eval_train_metric
+        As in `lightgbm.cv`.
+    stratified : bool, default=True
+        As in `lightgbm.cv`; it must be False where labels are soft, or ``folds`` be given.
+    metrics, feval
+        As in `lightgbm.cv`; see ``metric`` and ``feval`` of `train`.
+    init_model : str, pathlib.Path or lightgbm.Booster, optional
+        A model of `train` to continue in each fold, from whose scores training goes on.
+    fpreproc : callable, optional
+        As in `lightgbm.cv`; it is called before the fold's init score is computed. It may change
+        parameters, but for those that are refused and for metrics.
+    return_cvbooster : bool, default=False
+        Whether the result has the boosters of the folds, each with its fold's init score embedded
+        in the model (see `seal`).
+    loss : Loss, ScheduledLoss or another object with the contract of a loss
+        See `objective`.
+    max_step : float or None, default=4.0
+        Bound on a single sample's Newton step; see `objective`.
+
+    Returns
+    -------
+    dict
+        Lists by name, as ``"valid focal_loss-mean"`` and ``"valid focal_loss-stdv"``.
+
+    Raises
+    ------
+    ValueError
+        If a label, raw score or parameter breaks its rule; the message names it.
+
+    Examples
+    --------
+    >>> import lightgbm, numpy as np
+    >>> import focalboost.lightgbm
+    >>> from focalboost import FocalLoss
+    >>> X, y = np.arange(200.0)[:, np.newaxis], np.arange(200) >= 180
+    >>> found = focalboost.lightgbm.cv(
+    ...     {"verbose": -1}, lightgbm.Dataset(X, y), 20, nfold=4, loss=FocalLoss(gamma=2.0))
+    >>> list(found)
+    ['valid focal_loss-mean', 'valid focal_loss-stdv']
+    >>> n_rounds = int(np.argmin(found["valid focal_loss-mean"])) + 1
+    >>> 1 <= n_rounds <= 20
+    True
+    """
+    begin = 0 if init_model is None else as_booster(init_model).current_iteration()
+    schedule = as_schedule(loss)
+    # LightGBM takes the number in its parameters before the argument.
+    n_rounds = int(options.get(params or {}, options.NUM_ITERATIONS) or num_boost_round)
+    first, last = schedule.at(0), schedule.at(begin + n_rounds - 1)
+    link = Link.of(last.kernel.classes)
+    params = dict(params or {})
+    refuse(params, link.refused)
+    if init_model is not None:
+        check_sealed(init_model, link)
+    if metrics is not None:
+        params = {**without(params, *options.METRIC), "metric": metrics}
+    patience = patience_of(params)
+    params = without(params, *options.OBJECTIVE, *options.NUM_CLASS, *options.EARLY_STOPPING)
+    given = {**params, **link.params}
+    known: dict[int, Samples] = {}
+    params, fevals = metrics_of(params, feval, last, known)
+    read(train_set, train_set, params)
+    _check_labels(last, train_set, is_stratified=stratified and folds is None)
+
+    n_threads = thread_count(options.get(params, options.NUM_THREADS))
+    rounds = RoundObjective(schedule, objective, known, max_step, n_threads)
+    prepare = _Folds(fpreproc, link, first, known, is_continued=init_model is not None)
+    callbacks = [*(callbacks or []), keep_parameters, enter_rounds(rounds, begin)]
+    if patience is not None:
+        callbacks.append(stop_on(last, patience, params))
+    with held([train_set]), init_scores([train_set], None, last.kernel.classes):
+        found: dict[str, Any] = lgb.cv(
+            {**params, **link.params, "objective": rounds},
+            train_set,
+            num_boost_round,
+            folds=folds,
+            nfold=nfold,
+            stratified=stratified,
+            shuffle=shuffle,
+            feval=fevals,
+            init_model=init_model,
+            fpreproc=prepare,
+            seed=seed,
+            callbacks=callbacks,
+            eval_train_metric=eval_train_metric,
+            return_cvbooster=return_cvbooster,
+        )
+    if return_cvbooster:
+        _seal_all(found["cvbooster"], prepare.init_scores, given)
+    return found
+
+
+class _Folds:
+    """What `lightgbm.cv` calls with each fold: it sets the init score of the training part."""
+
+    def __init__(
+        self,
+        fpreproc: Callable[..., Any] | None,
+        link: Link,
+        loss: Loss,
+        known: dict[int, Samples],
+        *,
+        is_continued: bool,
+    ) -> None:
+        self._fpreproc = fpreproc
+        self._link = link
+        self._loss = loss
+        self._known = known
+        self._is_continued = is_continued
+        self.init_scores: list[Any] = []
+
+    def __call__(
+        self, dtrain: lgb.Dataset, dtest: lgb.Dataset, params: dict[str, Any]
+    ) -> tuple[lgb.Dataset, lgb.Dataset, dict[str, Any]]:
+        if self._fpreproc is not None:
+            dtrain, dtest, params = preprocessed(
+                self._fpreproc, dtrain, dtest, params, self._link.refused, options.METRIC
+            )
+        # The objective and the metrics know the samples by the id of the data set, which each
+        # fold's booster keeps alive.
+        classes = self._loss.kernel.classes
+        data_sets = [dtrain.construct(), dtest.construct()]
+        self._known |= known_samples(classes, ((data, *samples_of(data)) for data in data_sets))
+        # A model to continue brings its own init score, which LightGBM has set by now.
+        init_score = np.zeros(classes.n_scores)
+        if not self._is_continued:
+            init_score = self._loss.init_score(*self._known[id(dtrain)])
+            for data in data_sets:
+                self._set(data, init_score)
+        self.init_scores.append(init_score)
+        return dtrain, dtest, params
+
+    def _set(self, data: lgb.Dataset, init_score: Any) -> None:
+        if self._fpreproc is not None:
+            check_no_init_score(data)
+        n = len(self._known[id(data)][0])
+        data.set_init_score(self._loss.kernel.classes.repeat(init_score, n))
+
+
+def _check_labels(loss: Loss, train_set: lgb.Dataset, *, is_stratified: bool) -> None:
+    labels: Array = known_samples(loss.kernel.classes, [(train_set, *samples_of(train_set))])[
+        id(train_set)
+    ][0]
+    is_soft = labels != np.floor(labels)
+    if is_stratified and np.any(is_soft):
+        raise ValueError(
+            "stratified must be False where a label is between 0 and 1, got the label "
+            f"{labels[is_soft][0]:g}: such labels are no classes. Set stratified=False, or give "
+            "folds."
+        )
+
+
+def _seal_all(cvbooster: lgb.CVBooster, init_scores: list[Any], given: dict[str, Any]) -> None:
+    sealed = []
+    for booster, init_score in zip(cvbooster.boosters, init_scores, strict=True):
+        sealed.append(seal(booster, init_score))
+        # As LightGBM's own objective would leave them.
+        sealed[-1].params = {**without(booster.params, "metric"), **given}
+    cvbooster.boosters = sealed

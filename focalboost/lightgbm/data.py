@@ -1,0 +1,87 @@
+"""What a training reads from LightGBM's data sets, and what it sets on them for its time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+
+from focalboost.losses._classes import Classes
+from focalboost.losses._types import Array
+
+
+def check_no_init_score(data: lgb.Dataset) -> None:
+    if len(_field(data, "init_score")):
+        raise ValueError(
+            "init_score must not be set on train_set or valid_sets: train starts at the optimum of "
+            "the loss and embeds it in the model, which cannot hold a score for each sample. For "
+            "scores of your own use lightgbm.train with objective(loss)."
+        )
+
+
+def samples_of(data: lgb.Dataset) -> tuple[Array, Array | None]:
+    weight = _field(data, "weight")
+    return _field(data, "label"), weight if len(weight) else None
+
+
+def read(data: lgb.Dataset, train_set: lgb.Dataset, params: dict[str, Any]) -> None:
+    """Construct a subset or a file, whose labels are not to be had otherwise."""
+    if _is_constructed(data) or data.label is not None:
+        return
+    if data.used_indices is None and not isinstance(data.data, str | Path):
+        # LightGBM would make zeros of them.
+        raise ValueError("label must be set on train_set and valid_sets, got None.")
+    if data.used_indices is not None:
+        data.construct()  # with the parameters of the whole
+        return
+    if data is not train_set:
+        data.set_reference(train_set)
+    # What lightgbm.train does itself, too late for us.
+    data._update_params({"feature_pre_filter": False, **params}).construct()  # noqa: SLF001
+
+
+@contextmanager
+def init_scores(data_sets: list[lgb.Dataset], init_score: Any, classes: Classes) -> Iterator[None]:
+    """Give the data sets an init score, or none if None, and take it away again."""
+    for data in data_sets:
+        check_no_init_score(data)
+    own_params = [data.params for data in data_sets]
+    if not _is_constructed(data_sets[0]):
+        # Else LightGBM refuses a Python objective on constant or small data.
+        for data in data_sets:
+            if not _is_constructed(data):
+                data.params = {"feature_pre_filter": False, **(data.params or {})}
+    try:
+        for data in data_sets if init_score is not None else []:
+            if getattr(data, "_predictor", None) is not None:
+                # Left by a run that continued a model: it would come before the init score.
+                data._set_predictor(None)  # noqa: SLF001
+            data.set_init_score(classes.repeat(init_score, len(_field(data, "label"))))
+        yield
+    finally:
+        for data, own in zip(data_sets, own_params, strict=True):
+            data.set_init_score(None)
+            if _is_constructed(data):
+                data.set_field("init_score", None)
+            else:
+                data.params = own
+
+
+def _is_constructed(data: lgb.Dataset) -> bool:
+    # A construction that failed leaves a null pointer, at which LightGBM's own methods crash.
+    handle = data._handle  # noqa: SLF001
+    return handle is not None and bool(handle.value)
+
+
+def _field(data: lgb.Dataset, name: str) -> Array:
+    """Return label, weight or init_score, empty if unset, without constructing a data set.
+
+    `lightgbm.train` constructs it with its own parameters, which must not come too late.
+    """
+    values = data.get_field(name) if _is_constructed(data) else getattr(data, name)
+    # In single precision, as LightGBM stores it.
+    return np.asarray([] if values is None else values, dtype=np.float32)
