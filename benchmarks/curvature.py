@@ -3,11 +3,11 @@
 Trains every candidate on real and synthetic imbalanced data, beside the booster's own log loss, and
 writes one line a fit. ``summary`` turns the lines into the tables of RESULTS.md.
 
-    python benchmarks/curvature.py run --data DIR --out fits.csv [--grid forms|stopped|default]
+    python benchmarks/curvature.py run --data DIR --out fits.csv --grid forms
     python benchmarks/curvature.py summary fits.csv
 
-DIR holds the data sets as <name>.csv.gz with a column ``target``; without it only the synthetic
-sets are used.
+The grids are forms, stopped, bounds and default. DIR holds the data sets as <name>.csv.gz with a
+column ``target``; without it only the synthetic sets are used.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ REAL = {
     "shuttle7": lambda target: target.isin([1, 2, 5, 6]),
 }
 SYNTHETIC = {"synthetic 1:100": (20_000, 0.01), "synthetic 1:1000": (100_000, 0.001)}
+WEAK = "weak signal 1:70"
 LOOSE = {
     "lightgbm": {"min_sum_hessian_in_leaf": 0.0, "min_data_in_leaf": 5},
     "xgboost": {"min_child_weight": 0.0, "lambda": 0.0},
@@ -112,6 +113,12 @@ class Candidate:
 
 
 def load(name: str, folder: Path | None):
+    if name == WEAK:
+        # Ten features of little weight, as in claims and defaults: the best AUC is 0.68.
+        rng = np.random.default_rng(0)
+        X = rng.normal(size=(60_000, 10))
+        logit = 0.5 * X[:, 0] + 0.3 * X[:, 1] * X[:, 2] + 0.3 * X[:, 3] - 4.5
+        return X, (rng.uniform(size=len(X)) < special.expit(logit)).astype(int)
     if name in SYNTHETIC:
         n, share = SYNTHETIC[name]
         return make_classification(
@@ -128,17 +135,17 @@ def load(name: str, folder: Path | None):
 def fit(backend: str, params: dict, X, y, loss, bound: float | None, stopped: bool = False):
     """Train one booster on one thread; ``loss`` None is its own log loss, without a bound.
 
-    Early stopping, in LightGBM, is on the loss of a quarter of the samples.
+    Early stopping, in LightGBM and XGBoost, is on the loss of a quarter of the samples.
     """
+    rounds, valid = ROUNDS, []
+    if stopped:
+        X, X_valid, y, y_valid = train_test_split(X, y, test_size=0.25, stratify=y, random_state=0)
+        params = {"learning_rate": 0.05, **params}
+        rounds, valid = 1000, [(X_valid, y_valid)]
     if backend == "lightgbm":
         params = {"verbose": -1, "num_threads": 1, **params}
-        rounds, valid = ROUNDS, []
         if stopped:
-            params |= {"learning_rate": 0.05, "early_stopping_round": 30}
-            X, X_valid, y, y_valid = train_test_split(
-                X, y, test_size=0.25, stratify=y, random_state=0
-            )
-            rounds, valid = 1000, [(X_valid, y_valid)]
+            params["early_stopping_round"] = 30
         data = lightgbm.Dataset(X, y)
         valid = [lightgbm.Dataset(*rows, reference=data) for rows in valid]
         if loss is None:
@@ -152,10 +159,15 @@ def fit(backend: str, params: dict, X, y, loss, bound: float | None, stopped: bo
     if backend == "xgboost":
         params = {"nthread": 1, "verbosity": 0, **params}
         data = xgboost.DMatrix(X, y)
+        how = {"verbose_eval": False, "evals": [(xgboost.DMatrix(*v), "valid") for v in valid]}
+        if stopped:
+            how["early_stopping_rounds"] = 30
         if loss is None:
-            model = xgboost.train({"objective": "binary:logistic", **params}, data, ROUNDS)
+            model = xgboost.train({"objective": "binary:logistic", **params}, data, rounds, **how)
         else:
-            model = focalboost.xgboost.train(params, data, ROUNDS, loss=loss, max_step=bound)
+            model = focalboost.xgboost.train(params, data, rounds, loss=loss, max_step=bound, **how)
+        if stopped:
+            model = model[: model.best_iteration + 1]
         splits = int((model.trees_to_dataframe()["Feature"] != "Leaf").sum())
         return lambda rows: model.predict(xgboost.DMatrix(rows), output_margin=True), splits
     params = {
@@ -193,7 +205,8 @@ def one_setting(name, backend, reg, seed, grid, folder):
         line = {
             "set": name, "backend": backend, "regularisation": reg, "seed": seed,
             "gamma": gamma, "alpha": alpha, "form": form, "bound": bound,
-            "ap": np.nan, "log_loss": np.nan, "largest": np.nan, "splits": np.nan, "error": "",
+            "ap": np.nan, "log_loss": np.nan, "mean_over_rate": np.nan, "largest": np.nan,
+            "splits": np.nan, "error": "",
         }  # fmt: skip
         try:
             predict, splits = fit(backend, params, X, y, loss, bound, grid.get("stopped", False))
@@ -203,6 +216,7 @@ def one_setting(name, backend, reg, seed, grid, folder):
             line |= {
                 "ap": average_precision_score(y_test, raw),
                 "log_loss": log_loss(y_test, proba),
+                "mean_over_rate": float(np.mean(proba) / np.mean(y_test)),
                 "largest": float(largest),
                 "splits": splits,
             }
@@ -242,6 +256,17 @@ GRIDS = {
             for form in ("positive part", "positive terms", "expected", "expected, weighted")
         ],
     },
+    # the bound, with the mean of the probabilities in view
+    "bounds": {
+        "backends": ["lightgbm", "xgboost"],
+        "gammas": [0.0, 2.0],
+        "alphas": [None, "balanced"],
+        "regularisations": ["default"],
+        "seeds": [0, 1],
+        "stopped": True,
+        "sets": [*REAL, "synthetic 1:100", WEAK],
+        "candidates": [("default", bound) for bound in (4.0, 8.0, 16.0, 32.0, None)],
+    },
     # what the library does by default, in every booster and over the whole range of parameters
     "default": {
         "backends": ["lightgbm", "xgboost", "catboost"],
@@ -256,13 +281,15 @@ GRIDS = {
         "gammas": [2.0],
         "alphas": ["balanced"],
         "seeds": [0],
+        "sets": ["synthetic 1:100"],
         "candidates": [("default", 4.0), ("expected", 4.0)],
     },
 }
 
 
 def run(grid: dict, folder: Path | None, out: Path) -> None:
-    sets = [*(REAL if folder else []), *SYNTHETIC]
+    sets = grid.get("sets", [*REAL, *SYNTHETIC])
+    sets = [name for name in sets if folder or name not in REAL]
     regularisations = grid.get("regularisations", ["default", "loose"])
     settings = itertools.product(sets, grid["backends"], regularisations, grid["seeds"])
     results = joblib.Parallel(n_jobs=os.cpu_count(), return_as="generator_unordered")(
@@ -296,6 +323,7 @@ def summary(path: Path) -> None:
         worst_ap_difference=("ap_difference", "min"),
         log_loss=("log_loss", "mean"),
         log_loss_built_in=("log_loss_built_in", "mean"),
+        mean_over_rate=("mean_over_rate", "median"),
         largest_times=("times", "max"),
         failed=("failed", "sum"),
         no_split=("no_split", "sum"),

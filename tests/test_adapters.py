@@ -5,6 +5,7 @@ import os
 import pickle
 import subprocess
 import sys
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 
@@ -18,7 +19,7 @@ from sklearn.base import clone
 from zoo import LOSSES as ZOO
 from zoo import loss_id
 
-from focalboost import FocalLoss, SoftmaxFocalLoss
+from focalboost import FocalClassifier, FocalLoss, SoftmaxFocalLoss
 from focalboost.boosters.options import thread_count
 from focalboost.losses import _classes as classes_of_losses
 from focalboost.losses.foreign import as_loss
@@ -644,6 +645,88 @@ def test_option_of_another_number_of_classes_is_refused(library, params):
     needs(backend, SoftmaxFocalLoss(K))
     with pytest.raises(ValueError, match=rf"{[*params][-1]} must be "):
         train_with(library, DATA[K][1], params, SoftmaxFocalLoss(K))
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("scale_pos_weight", 9.0), ("is_unbalance", True), ("pos_bagging_fraction", 0.5)],
+)
+@pytest.mark.parametrize("function", ["train", "cv"])
+def test_option_without_effect_is_warned_of(function, option, value):
+    lightgbm, module = pytest.importorskip("lightgbm"), module_of("lightgbm")
+    objective = module.objective(FocalLoss())
+    params = {**QUIET["lightgbm"], "objective": objective, option: value}
+    with pytest.warns(UserWarning, match=f"{option} must be left out or be "):
+        getattr(lightgbm, function)(params, lightgbm.Dataset(X, Y), 1)
+
+
+GIVE_OBJECTIVE = r"Give a booster objective\(loss\) as its objective and metric\(loss\)"
+
+
+def native(library, objective, metric):
+    """Train with the booster's own function, in the way of its documentation."""
+    booster = pytest.importorskip(library)
+    if library == "lightgbm":
+        data = booster.Dataset(X, Y)
+        params = {**QUIET[library], "objective": objective}
+        return booster.train(params, data, 1, [data], feval=metric)
+    if library == "xgboost":
+        data = booster.DMatrix(X, Y)
+        how = {"obj": objective, "custom_metric": metric, "evals": [(data, "v")]}
+        return booster.train(QUIET[library], data, 1, verbose_eval=False, **how)
+    params = {"loss_function": objective, "eval_metric": metric, "iterations": 1}
+    return booster.train(booster.Pool(X, Y), {**QUIET[library], **params})
+
+
+@pytest.mark.parametrize("name", ["objective", "metric"])
+@pytest.mark.parametrize("library", ["lightgbm", "xgboost", "catboost"])
+def test_the_loss_itself_is_no_objective(library, name):
+    module, loss = module_of(library), FocalLoss()
+    right = {"objective": module.objective(loss), "metric": module.metric(loss)}
+    native(library, **right)
+    # CatBoost wraps it in an error of its own.
+    error = pytest.importorskip("catboost").CatBoostError if library == "catboost" else TypeError
+    with pytest.raises(error, match=GIVE_OBJECTIVE):
+        native(library, **{**right, name: loss})
+
+
+# What makes the curvature small: the loss, or the weights, which FocalClassifier raises to mean 1.
+@pytest.mark.parametrize(
+    ("library", "gamma", "weight", "option"),
+    [
+        ("lightgbm", 60.0, None, "min_child_weight"),
+        ("lightgbm", 2.0, 1e-6, "min_sum_hessian_in_leaf"),
+        ("xgboost", 5.0, None, "min_child_weight"),
+        ("xgboost", 2.0, 1e-3, "min_child_weight"),
+    ],
+)
+def test_too_little_curvature_for_a_split_is_warned_of(library, gamma, weight, option):
+    module_of(library)
+    (backend,) = (b for b in TRAINERS if b.library == library)
+    w = None if weight is None else np.full(len(Y), weight)
+    loss = FocalLoss(gamma)
+    start = np.full(len(Y), loss.init_score(Y))
+    total = loss.curvature(Y, start, w, max_step=4.0).sum()
+    params = {**QUIET[library], option: 0.51 * total}
+    with pytest.warns(UserWarning, match=f"{option} is .* no tree can split"):
+        model = backend.fit(loss, X, Y, w, 3, params)
+    assert np.ptp(model.raw(X)) == 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        backend.fit(loss, X, Y, w, 3, {**params, option: 0.49 * total})
+        model = backend.fit(loss, X, Y, w, 3, {**params, option: 0.0})
+    assert np.ptp(model.raw(X)) > 0
+
+
+@pytest.mark.parametrize("library", ["lightgbm", "xgboost"])
+def test_classifier_warns_of_too_little_curvature(library):
+    booster = pytest.importorskip(library)
+    name = {"lightgbm": "LGBMClassifier", "xgboost": "XGBClassifier"}[library]
+    quiet = {"lightgbm": {"verbose": -1}, "xgboost": {}}[library]
+    estimator = getattr(booster, name)(n_estimators=3, n_jobs=1, min_child_weight=50.0, **quiet)
+    with pytest.warns(UserWarning, match="min_child_weight is 50, .* no tree can split"):
+        model = FocalClassifier(estimator, gamma=2.0).fit(X, Y)
+    assert np.ptp(model.raw_prediction(X)) == 0
 
 
 @pytest.mark.parametrize(

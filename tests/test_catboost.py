@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 from backends import QUIET, make_data, noisy_data
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import expit, softmax
 from sklearn._loss import HalfBinomialLoss
 
-from focalboost import FocalLoss, SoftmaxFocalLoss
+from focalboost import FocalClassifier, FocalLoss, SoftmaxFocalLoss
 
 catboost = pytest.importorskip("catboost")
 focalboost = pytest.importorskip("focalboost")
@@ -96,6 +97,51 @@ def test_pools_are_reusable():
     ]
     assert_array_equal(raw[0], raw[2])
     assert np.size(data.get_baseline()) == 0
+
+
+BY_GRADIENT = {"leaf_estimation_method": "Gradient"}
+
+
+@pytest.mark.parametrize(
+    ("n_classes", "n_columns", "iterations", "method"),
+    [
+        (2, 5, 20, {}),
+        (2, 20, 20, {}),
+        (2, 5, 200, {}),
+        (2, 20, 20, BY_GRADIENT),
+        (3, 20, 20, {}),
+        (3, 20, 20, BY_GRADIENT),
+    ],
+)
+def test_defaults_are_those_of_the_own_loss(n_classes, n_columns, iterations, method):
+    rows = np.random.default_rng(0).normal(size=(300, n_columns))
+    labels = np.clip(np.round(rows[:, 0] + rows[::-1, 0]), 0, n_classes - 1).astype(int)
+    params = {
+        "iterations": iterations, "learning_rate": 0.03, "depth": 2, "verbose": 0,
+        "allow_writing_files": False, "thread_count": 1, **method,
+    }  # fmt: skip
+    own, loss = ("Logloss", FocalLoss(0.0))
+    if n_classes == 3:
+        own, loss = ("MultiClass", SoftmaxFocalLoss(3, gamma=0.0))
+    ours = focalboost.catboost.train(catboost.Pool(rows, labels), params, loss=loss, max_step=None)
+    start = np.tile(np.float32(loss.init_score(labels)), (300, 1))
+    # Backtracking is no part of it: on training parts CatBoost computes its Logloss with a fast
+    # exponential, whose error decides there once the steps are small.
+    own_params = {**params, "loss_function": own, "leaf_estimation_backtracking": "No"}
+    theirs = catboost.train(catboost.Pool(rows, labels, baseline=start), own_params)
+    wanted = theirs.predict(rows, prediction_type="RawFormulaVal").reshape(start.shape) + start
+    found = ours.predict(rows, prediction_type="RawFormulaVal").reshape(start.shape)
+    wrapped = FocalClassifier(
+        catboost.CatBoostClassifier(**params), gamma=0.0, max_step=None, calibration=None
+    )
+    # The rounding of some ten steps in each leaf
+    assert_allclose(found, wanted, rtol=0, atol=1e-7)
+    proba = expit(found)[:, 0] if n_classes == 2 else softmax(found, axis=1)
+    again = wrapped.fit(rows, labels).predict_proba(rows)
+    assert_allclose(again[:, 1] if n_classes == 2 else again, proba, rtol=0, atol=1e-12)
+    settings, own_settings = ours.get_all_params(), theirs.get_all_params()
+    differing = {name for name in own_settings if settings.get(name) != own_settings[name]}
+    assert differing <= {"loss_function", "eval_metric"}
 
 
 @pytest.mark.parametrize("gamma", [0.5, 2.0, 5.0])

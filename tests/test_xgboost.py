@@ -88,8 +88,9 @@ def test_parameters_as_pairs():
 
 def test_warns_of_a_init_score_that_it_cannot_store():
     weight = np.where(Y == 1, 1e-9, 1.0)
+    data, params = xgboost.DMatrix(X, Y, weight=weight), {"min_child_weight": 0.0}
     with pytest.warns(UserWarning, match="XGBoost stores the init score -2"):
-        focalboost.xgboost.train({}, xgboost.DMatrix(X, Y, weight=weight), 1, loss=FocalLoss(0.0))
+        focalboost.xgboost.train(params, data, 1, loss=FocalLoss(0.0))
 
 
 def test_cv():

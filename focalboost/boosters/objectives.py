@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from focalboost.boosters.options import Refused, warn_of
 from focalboost.losses import Loss, ScheduledLoss
 from focalboost.losses._checks import as_numbers, as_rows, check_weights
 from focalboost.losses._classes import Classes
@@ -129,13 +131,34 @@ class Objective(Called):
     factor: float = 1.0
     max_step: float | None = 4.0
     n_threads: int = 1
+    # Options that have no effect beside it, where the booster hands over its parameters.
+    switched_off: tuple[Refused, ...] = field(default=(), repr=False, compare=False)
 
     # LGBMClassifier counts these parameters and passes weights to the third, XGBClassifier looks
     # for the name sample_weight; native training passes two.
     def __call__(self, first: Any, second: Any, sample_weight: Any = None) -> tuple[Array, Array]:
+        if self.switched_off and id(second) not in self.known:
+            warn_of(getattr(second, "params", None) or {}, self.switched_off)
         y, z, w = self.samples(first, second, sample_weight)
         gradient, curvature = derivatives(self.loss, y, z, w, self.max_step, self.n_threads)
         return gradient, curvature if self.factor == 1 else self.factor * curvature
+
+
+def warn_of_no_split(
+    objective: Objective, samples: Samples, init_score: Any, name: str, least: float
+) -> None:
+    """Warn where the curvature of all samples at the start is less than two leaves must have."""
+    y, w = samples
+    scores = objective.loss.kernel.classes.repeat(init_score, len(y))
+    _, curvature = replace(objective, is_checked=True)(y, scores, w)
+    total = float(np.max(np.sum(curvature, axis=0, dtype=np.float64)))
+    if total < 2 * least:
+        warnings.warn(
+            f"{name} is {least:g}, which each leaf must have, and the curvature of all samples at "
+            f"the start is {total:.3g}: no tree can split, and the model is a constant. Set "
+            f"{name} below {total / 2:.1g}, or multiply the sample weights.",
+            stacklevel=3,
+        )
 
 
 @dataclass

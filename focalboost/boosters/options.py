@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -42,6 +43,14 @@ class Refused:
 def refuse(params: Mapping[str, Any], refused: Iterable[Refused]) -> None:
     for option in refused:
         option.check(params)
+
+
+def warn_of(params: Mapping[str, Any], refused: Iterable[Refused]) -> None:
+    """Warn of what `refuse` refuses, where an earlier training may have set it."""
+    try:
+        refuse(params, refused)
+    except ValueError as error:
+        warnings.warn(str(error), stacklevel=3)
 
 
 def without(params: Mapping[str, Any], *names: str) -> dict[str, Any]:

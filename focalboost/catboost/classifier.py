@@ -13,7 +13,7 @@ from focalboost.boosters.options import refuse
 from focalboost.boosters.port import Adapter, Job, Samples, Trained
 from focalboost.catboost.data import baseline, in_single_precision
 from focalboost.catboost.objectives import metric, objective, try_out
-from focalboost.catboost.options import COLUMNS, Link
+from focalboost.catboost.options import COLUMNS, Link, defaults
 from focalboost.losses._types import Array
 
 
@@ -57,7 +57,9 @@ class CatBoostAdapter:
 
         if cat_features:
             estimator.set_params(cat_features=cat_features)
+        training = pool(job.training)
         estimator.set_params(
+            **defaults(params, None, training.num_col(), classes),
             loss_function=called,
             eval_metric=replace(metric(job.metric), is_score=job.is_score, is_checked=True),
             class_names=link.class_names,
@@ -70,7 +72,7 @@ class CatBoostAdapter:
                 "early_stopping_rounds": job.patience,
                 "use_best_model": job.patience is not None,
             }
-        estimator.fit(pool(job.training), callbacks=[*job.callbacks] or None, **evals)
+        estimator.fit(training, callbacks=[*job.callbacks] or None, **evals)
         history = []
         if evals:
             (history,) = estimator.get_evals_result()["validation"].values()

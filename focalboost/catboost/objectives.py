@@ -129,6 +129,10 @@ def objective(loss: Any, *, max_step: float | None = 4.0) -> Objective:
     and ``CatBoostClassifier``, beside an ``eval_metric``, which CatBoost asks for then. It applies
     sample weights, and raises where a label is not one of the classes or a raw score is not finite.
 
+    CatBoostClassifier needs ``class_names`` too, without which its ``predict`` has no labels to
+    give and ends in an IndexError. It applies ``class_weights`` and ``auto_class_weights`` as
+    sample weights, of which ``init_score`` has to be told.
+
     CatBoost does not know the init score of a Python objective: `train` sets it and stores it in
     the model. Where you train by other means, set it as ``baseline`` of training and validation
     Pools, and add it to the fitted model by ``model.set_scale_and_bias(1, init_score)``.

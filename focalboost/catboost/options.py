@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,9 @@ from focalboost.boosters.options import ALPHA, START, STOPPING, Refused
 from focalboost.losses._classes import Classes
 
 OBJECTIVE = ("loss_function", "objective")
+_ITERATIONS = ("iterations", "num_boost_round", "n_estimators", "num_trees")
+# Steps in a leaf by CatBoost's own log loss, of two classes and of several.
+_LEAF_STEPS = ({"Newton": 10, "Gradient": 40}, {"Newton": 1, "Gradient": 10})
 
 _ALWAYS = (
     Refused(("scale_pos_weight",), (1, None), ALPHA),
@@ -75,6 +79,28 @@ class Link:
     @property
     def refused_in_classifier(self) -> tuple[Refused, ...]:
         return (*self.refused, *_IN_CLASSIFIER)
+
+
+def defaults(
+    params: Mapping[str, Any], iterations: int | None, n_columns: int, classes: Classes
+) -> dict[str, Any]:
+    """Return what CatBoost would set for its own log loss where the user does not.
+
+    With a Python objective it steps once in each leaf, and samples for several classes as for two.
+    Its backtracking of the steps is left out: beside a Python objective it looks at eval_metric.
+    """
+    own: dict[str, Any] = {}
+    if params.get("leaf_estimation_iterations") is None:
+        found = (iterations, *(params.get(name) for name in _ITERATIONS))
+        n_rounds = next((number for number in found if number is not None), 1000)
+        method = params.get("leaf_estimation_method") or "Newton"
+        is_small = n_columns < 20 and n_rounds < 200
+        steps = 1 if is_small else _LEAF_STEPS[classes.n_scores > 1].get(method, 1)
+        own["leaf_estimation_iterations"] = steps
+    sampling = (params.get(name) for name in ("bootstrap_type", "subsample"))
+    if classes.n_scores > 1 and all(value is None for value in sampling):
+        own["bootstrap_type"] = "Bayesian"
+    return own
 
 
 def own_loss(loss: Any, params: dict[str, Any], are_hard: bool) -> str:

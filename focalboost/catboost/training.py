@@ -23,7 +23,7 @@ from focalboost.catboost.data import (
 )
 from focalboost.catboost.metrics import metrics_of
 from focalboost.catboost.objectives import metric, objective, try_out
-from focalboost.catboost.options import Link, one_of, own_loss
+from focalboost.catboost.options import Link, defaults, one_of, own_loss
 from focalboost.losses._classes import Classes
 from focalboost.losses.foreign import as_loss
 
@@ -65,8 +65,10 @@ def train(
     With focal loss that is a score, not a probability: ``loss.inverse_link(model.predict(X,
     prediction_type="RawFormulaVal"))`` is the probability.
 
-    CatBoost sets a learning rate to suit the data only for its own losses; for others it is 0.03
-    unless you set it.
+    Unless you set ``leaf_estimation_iterations`` and ``bootstrap_type`` they are what CatBoost's
+    own log loss has. ``leaf_estimation_backtracking`` stays "No": under a Python objective CatBoost
+    would look at ``eval_metric`` there. It sets a learning rate to suit the data only for its own
+    losses; for others it is 0.03 unless you set it.
 
     Parameters
     ----------
@@ -149,6 +151,7 @@ def train(
     init_score = in_single_precision(init_score)
 
     params = metrics_of(without(params, *link.names), loss)
+    params |= defaults(params, iterations, pool.num_col(), classes)
     called = replace(objective(loss, max_step=max_step), is_checked=True)
     if native:
         params["loss_function"] = own_loss(loss, params, are_hard)

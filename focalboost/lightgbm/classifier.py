@@ -10,8 +10,10 @@ import lightgbm as lgb
 import numpy as np
 from sklearn.base import clone
 
+from focalboost.boosters.objectives import warn_of_no_split
 from focalboost.boosters.options import plain_names, refuse, thread_count
 from focalboost.boosters.port import Adapter, Job, Trained
+from focalboost.lightgbm import options
 from focalboost.lightgbm.objectives import Metric, objective
 from focalboost.lightgbm.options import Link
 from focalboost.lightgbm.sealing import seal
@@ -41,13 +43,14 @@ class LightGBMAdapter:
         classes = job.loss.kernel.classes
         link = Link.of(classes)
         refuse(params, link.refused_in_classifier)
+        n_threads = thread_count(params.get("n_jobs"))
+        called = replace(
+            objective(job.loss, max_step=job.max_step, n_threads=n_threads), is_checked=True
+        )
+        samples = job.training.y, job.training.weight
+        warn_of_no_split(called, samples, job.init_score, *options.min_curvature(params))
         estimator.set_params(
-            objective=replace(
-                objective(
-                    job.loss, max_step=job.max_step, n_threads=thread_count(params.get("n_jobs"))
-                ),
-                is_checked=True,
-            ),
+            objective=called,
             metric="None",
             class_weight=None,
             feature_pre_filter=False,

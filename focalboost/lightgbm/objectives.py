@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from focalboost.boosters.objectives import Called, Objective
-from focalboost.lightgbm.options import Link
+from focalboost.lightgbm.options import SWITCHED_OFF, Link
 from focalboost.losses.base import check_training
 from focalboost.losses.foreign import as_loss, as_metric
 
@@ -33,6 +33,10 @@ def objective(loss: Any, *, max_step: float | None = 4.0, n_threads: int = 1) ->
     The object goes into ``params["objective"]`` of `lightgbm.train` and `lightgbm.cv`, and into
     ``LGBMClassifier(objective=...)``. It applies sample weights, and raises a ValueError where a
     label is not one of the classes or a raw score is not finite or has another shape.
+
+    Parameters that have no effect beside a Python objective, such as ``is_unbalance`` and
+    ``scale_pos_weight``, are refused by `train`, and warned of in `lightgbm.train` and
+    `lightgbm.cv`; LGBMClassifier does not show them to its objective.
 
     LightGBM does not know the init score of a Python objective: `train` sets it and embeds it in
     the model. Where you train by other means, set it as ``init_score`` on training and validation
@@ -71,8 +75,13 @@ def objective(loss: Any, *, max_step: float | None = 4.0, n_threads: int = 1) ->
     """
     loss = as_loss(loss)
     max_step, n_threads = check_training(max_step, n_threads)
-    factor = Link.of(loss.kernel.classes).factor
-    return Objective(loss, factor=factor, max_step=max_step, n_threads=n_threads)
+    return Objective(
+        loss,
+        factor=Link.of(loss.kernel.classes).factor,
+        max_step=max_step,
+        n_threads=n_threads,
+        switched_off=SWITCHED_OFF,
+    )
 
 
 def metric(loss: Any) -> Callable[..., tuple[str, float, bool]]:

@@ -26,6 +26,13 @@ NUM_ITERATIONS = (
     "n_estimators",
     "max_iter",
 )
+MIN_CURVATURE = (
+    "min_sum_hessian_in_leaf",
+    "min_sum_hessian_per_leaf",
+    "min_sum_hessian",
+    "min_hessian",
+    "min_child_weight",
+)
 METRIC = ("metric", "metrics", "metric_types")
 EARLY_STOPPING = (
     "early_stopping_round",
@@ -37,12 +44,10 @@ _BAGGING = (
     "LightGBM ignores it with a Python objective. Use bagging_fraction, and alpha of the loss."
 )
 
-# Whatever the number of classes.
-_ALWAYS = (
+# What has no effect beside a Python objective, in whatever way it is trained.
+SWITCHED_OFF = (
     Refused(("scale_pos_weight",), (1, None), ALPHA),
     Refused(("is_unbalance", "unbalance", "unbalanced_sets"), (False, None), ALPHA),
-    Refused(("sigmoid",), (1, None), "The link of the trained model is the plain sigmoid."),
-    Refused(("boost_from_average",), (True, None), START),
     Refused(
         ("pos_bagging_fraction", "pos_sub_row", "pos_subsample", "pos_bagging"),
         (1, None),
@@ -53,6 +58,12 @@ _ALWAYS = (
         (1, None),
         _BAGGING,
     ),
+)
+# Whatever the number of classes.
+_ALWAYS = (
+    *SWITCHED_OFF,
+    Refused(("sigmoid",), (1, None), "The link of the trained model is the plain sigmoid."),
+    Refused(("boost_from_average",), (True, None), START),
     Refused(
         BOOSTING,
         ("gbdt", "gbrt", "dart", "goss", None),
@@ -115,6 +126,12 @@ class Link:
     @property
     def refused_in_classifier(self) -> tuple[Refused, ...]:
         return (*self.refused, *_IN_CLASSIFIER)
+
+
+def min_curvature(params: Mapping[str, Any]) -> tuple[str, float]:
+    """Return the least curvature of a leaf, after the name under which it is set."""
+    name = next((name for name in MIN_CURVATURE if name in params), MIN_CURVATURE[0])
+    return name, float(params.get(name, 1e-3))
 
 
 def get(params: Mapping[str, Any], names: tuple[str, ...], default: Any = None) -> Any:

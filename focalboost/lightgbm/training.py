@@ -10,7 +10,7 @@ import lightgbm as lgb
 import numpy as np
 
 from focalboost.boosters.locks import held
-from focalboost.boosters.objectives import RoundObjective, known_samples
+from focalboost.boosters.objectives import RoundObjective, known_samples, warn_of_no_split
 from focalboost.boosters.options import refuse, thread_count, without
 from focalboost.lightgbm import options
 from focalboost.lightgbm.data import init_scores, read, samples_of
@@ -85,6 +85,11 @@ def train(
     ValueError
         If a label, raw score or parameter breaks its rule; the message names it.
 
+    Warns
+    -----
+    UserWarning
+        If the samples have too little curvature at the start for a single split.
+
     Examples
     --------
     >>> import lightgbm, numpy as np
@@ -126,6 +131,10 @@ def train(
 
     n_threads = thread_count(options.get(params, options.NUM_THREADS))
     rounds = RoundObjective(schedule, objective, known, max_step, n_threads)
+    if init_score is not None:
+        warn_of_no_split(
+            rounds.objective, known[id(train_set)], init_score, *options.min_curvature(params)
+        )
     params |= {**link.params, "objective": rounds}
     callbacks = [*(callbacks or []), keep_parameters, enter_rounds(rounds)]
     if patience is not None:

@@ -6,6 +6,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import field, fields
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,13 @@ from focalboost.losses._kernels import Kernel
 from focalboost.losses._types import Array, Values
 
 __all__ = ["Loss"]
+
+# What CatBoost and XGBClassifier ask of an objective or a metric.
+_ASKED_BY_BOOSTERS = {"calc_ders_range", "calc_ders_multi", "evaluate", "__name__"}
+_FOR_BOOSTERS = (
+    "Give a booster objective(loss) as its objective and metric(loss) as its metric, from "
+    "focalboost.lightgbm, focalboost.xgboost or focalboost.catboost."
+)
 
 
 def real(default: float, rule: str, holds: Callable[[float], bool]) -> Values:
@@ -117,10 +125,21 @@ class Loss(ABC):
         >>> round(FocalLoss(gamma=2.0)([0, 1], [-1.0, 1.0]), 6)
         0.022658
         """
+        if hasattr(raw_prediction, "get_label"):
+            kind = type(raw_prediction).__name__
+            raise TypeError(f"raw_prediction must be raw scores, got a {kind}. {_FOR_BOOSTERS}")
         _, y, z, w = self._arrays(y_true, raw_prediction, sample_weight)
         if not y.size:
             raise ValueError("y_true must hold at least one sample, got 0.")
         return self.kernel.mean(y, z, w)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> bool:
+            if name == "no_jit":
+                return True  # else CatBoost would end in its own try to set an attribute
+            remedy = f". {_FOR_BOOSTERS}" if name in _ASKED_BY_BOOSTERS else ""
+            raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}{remedy}")
 
     def loss(
         self,

@@ -10,6 +10,7 @@ import numpy as np
 import xgboost as xgb
 from sklearn.base import clone
 
+from focalboost.boosters.objectives import warn_of_no_split
 from focalboost.boosters.options import plain_names, refuse, thread_count, without
 from focalboost.boosters.port import Adapter, Job, Trained
 from focalboost.losses._types import Array
@@ -81,13 +82,15 @@ class XGBoostAdapter:
                         rounds=job.patience, maximize=job.is_score, save_best=True
                     )
                 )
+        n_threads = thread_count(params.get("n_jobs"))
+        called = replace(
+            objective(job.loss, max_step=job.max_step, n_threads=n_threads), is_checked=True
+        )
+        warn_of_no_split(
+            called, (rows.y, rows.weight), job.init_score, *options.min_curvature(params)
+        )
         estimator.set_params(
-            objective=replace(
-                objective(
-                    job.loss, max_step=job.max_step, n_threads=thread_count(params.get("n_jobs"))
-                ),
-                is_checked=True,
-            ),
+            objective=called,
             base_score=base_score(job.init_score),
             eval_metric=Metric(job.metric, scale=_MAGNIFICATION, is_checked=True)
             if evals

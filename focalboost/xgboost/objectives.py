@@ -40,6 +40,9 @@ def objective(loss: Any, *, max_step: float | None = 4.0, n_threads: int = 1) ->
     ``XGBClassifier(objective=...)``. It applies sample weights, and raises a ValueError where a
     label is not one of the classes or a raw score is not finite or has another shape.
 
+    ``scale_pos_weight`` has no effect beside a Python objective, to which XGBoost does not show its
+    parameters: only `train` can refuse it.
+
     Where you train by other means than `train`, give XGBoost the init score with it:
     ``base_score=expit(loss.init_score(y))``, and natively ``objective="binary:logistic"`` too,
     which is the link of the model. XGBClassifier sets that by itself.

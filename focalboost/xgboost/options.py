@@ -85,6 +85,14 @@ class Link:
         return (*(r for r in self.refused if r is not self.objective), objective, *_IN_CLASSIFIER)
 
 
+def min_curvature(params: Mapping[str, Any]) -> tuple[str, float]:
+    """Return the least curvature of a leaf, after its name; a linear model has no leaves."""
+    if params.get("booster") == "gblinear":
+        return "min_child_weight", 0.0
+    value = params.get("min_child_weight")
+    return "min_child_weight", 1.0 if value is None else float(value)
+
+
 def base_score(init_score: Any) -> float | list[float]:
     """Return the init score as XGBoost stores it, a probability in single precision.
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import xgboost as xgb
 
-from focalboost.boosters.objectives import RoundObjective, known_samples
+from focalboost.boosters.objectives import RoundObjective, known_samples, warn_of_no_split
 from focalboost.boosters.options import refuse, thread_count
 from focalboost.losses.foreign import as_schedule
 from focalboost.xgboost.data import samples_of
 from focalboost.xgboost.metrics import metrics_of, results
 from focalboost.xgboost.objectives import objective
-from focalboost.xgboost.options import Link, as_dict, base_score
+from focalboost.xgboost.options import Link, as_dict, base_score, min_curvature
 
 __all__ = ["train"]
 
@@ -140,7 +140,8 @@ def train(
     Warns
     -----
     UserWarning
-        If the init score is beyond 13.8, where XGBoost cuts it off.
+        If the init score is beyond 13.8, where XGBoost cuts it off, or if the samples have too
+        little curvature at the start for a single split.
 
     Examples
     --------
@@ -166,8 +167,12 @@ def train(
     known = known_samples(classes, ((data, *samples_of(data)) for data in data_sets))
     params, metrics = metrics_of(params, custom_metric, last, known)
     params |= link.params
+    n_threads = thread_count(params.get("nthread", params.get("n_jobs")))
+    rounds = RoundObjective(schedule, objective, known, max_step, n_threads)
     if xgb_model is None:
-        params["base_score"] = base_score(first.init_score(*known[id(dtrain)]))
+        init_score = first.init_score(*known[id(dtrain)])
+        params["base_score"] = base_score(init_score)
+        warn_of_no_split(rounds.objective, known[id(dtrain)], init_score, *min_curvature(params))
     else:
         _check_same_link(xgb_model, link)
     callbacks = list(callbacks or [])
@@ -176,8 +181,6 @@ def train(
     if early_stopping_rounds:
         # The last metric of the history is the one that stops: the loss.
         callbacks.append(xgb.callback.EarlyStopping(rounds=early_stopping_rounds, maximize=False))
-    n_threads = thread_count(params.get("nthread", params.get("n_jobs")))
-    rounds = RoundObjective(schedule, objective, known, max_step, n_threads)
     return xgb.train(
         params,
         dtrain,
