@@ -1,6 +1,7 @@
 """What is particular to CatBoost: its pools, its callbacks, its own Focal."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -97,6 +98,67 @@ def test_pools_are_reusable():
     ]
     assert_array_equal(raw[0], raw[2])
     assert np.size(data.get_baseline()) == 0
+
+
+@pytest.mark.parametrize("given", ["argument", "parameter", "classifier"])
+def test_a_snapshot_goes_on_under_its_own_loss(given, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    how = {"save_snapshot": True, "snapshot_file": "half", "snapshot_interval": 0}
+
+    def fit(loss, n_rounds, max_step=4.0, **how):
+        params = {
+            **PARAMS,
+            "allow_writing_files": True,
+            "iterations": n_rounds,
+            "train_dir": "runs",
+        }
+        if given == "classifier":
+            estimator = catboost.CatBoostClassifier(**params, **how)
+            return FocalClassifier(estimator, loss=loss, max_step=max_step).fit(X, Y).estimator_
+        by_params = how if given == "parameter" else {}
+        by_argument = how if given == "argument" else {}
+        return focalboost.catboost.train(
+            catboost.Pool(X, Y),
+            {**params, **by_params},
+            loss=loss,
+            max_step=max_step,
+            **by_argument,
+        )
+
+    fit(FocalLoss(2.0), 4, **how)
+    assert Path("runs", "half").exists()
+    whole = fit(FocalLoss(2.0), 8, **how)
+    assert_array_equal(
+        whole.predict(X, "RawFormulaVal"), fit(FocalLoss(2.0), 8).predict(X, "RawFormulaVal")
+    )
+    wrong = (
+        r"snapshot_file must be of {}, got .* of FocalLoss\(gamma=2.0, alpha=None\) with max_step=4"
+    )
+    with pytest.raises(ValueError, match=wrong.format("FocalLoss.*gamma=1.0.*")):
+        fit(FocalLoss(1.0), 12, **how)
+    with pytest.raises(ValueError, match=wrong.format("FocalLoss.* with max_step=8.0")):
+        fit(FocalLoss(2.0), 12, max_step=8.0, **how)
+    own = catboost.train(
+        catboost.Pool(X, Y),
+        {
+            **PARAMS,
+            "allow_writing_files": True,
+            "loss_function": "Logloss",
+            "iterations": 2,
+            "save_snapshot": True,
+            "snapshot_interval": 0,
+            "snapshot_file": "own",
+        },
+    )
+    assert own.tree_count_ == 2
+    with pytest.raises(ValueError, match="of another training"):
+        focalboost.catboost.train(
+            catboost.Pool(X, Y),
+            {**PARAMS, "allow_writing_files": True},
+            save_snapshot=True,
+            snapshot_file="own",
+            loss=FocalLoss(),
+        )
 
 
 BY_GRADIENT = {"leaf_estimation_method": "Gradient"}

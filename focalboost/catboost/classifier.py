@@ -14,6 +14,7 @@ from focalboost.boosters.port import Adapter, Job, Samples, Trained
 from focalboost.catboost.data import baseline, in_single_precision
 from focalboost.catboost.objectives import metric, objective, try_out
 from focalboost.catboost.options import COLUMNS, Link, defaults
+from focalboost.catboost.snapshots import bound_to_loss
 from focalboost.losses._types import Array
 
 
@@ -60,6 +61,7 @@ class CatBoostAdapter:
         training = pool(job.training)
         estimator.set_params(
             **defaults(params, None, training.num_col(), classes),
+            **bound_to_loss(params, job.loss, job.max_step),
             loss_function=called,
             eval_metric=replace(metric(job.metric), is_score=job.is_score, is_checked=True),
             class_names=link.class_names,

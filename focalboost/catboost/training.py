@@ -24,6 +24,7 @@ from focalboost.catboost.data import (
 from focalboost.catboost.metrics import metrics_of
 from focalboost.catboost.objectives import metric, objective, try_out
 from focalboost.catboost.options import Link, defaults, one_of, own_loss
+from focalboost.catboost.snapshots import bound_to_loss
 from focalboost.losses._classes import Classes
 from focalboost.losses.foreign import as_loss
 
@@ -88,7 +89,8 @@ def train(
     dtrain, logging_level, verbose, iterations, num_boost_round, evals, eval_set, plot, plot_file, \
     verbose_eval, metric_period, early_stopping_rounds, save_snapshot, snapshot_file, \
     snapshot_interval, log_cout, log_cerr
-        As in `catboost.train`.
+        As in `catboost.train`. A snapshot goes on under the loss and ``max_step`` that it was made
+        with, and under no other.
     init_model : catboost.CatBoost or path, optional
         A model from this function to continue; it keeps its init score. With several classes it
         must not come from a file, which CatBoost does not take under a Python objective.
@@ -152,6 +154,9 @@ def train(
 
     params = metrics_of(without(params, *link.names), loss)
     params |= defaults(params, iterations, pool.num_col(), classes)
+    asked = {"save_snapshot": save_snapshot, "snapshot_file": snapshot_file}
+    given = {name: value for name, value in asked.items() if value is not None}
+    params |= bound_to_loss({**params, **given}, loss, max_step)
     called = replace(objective(loss, max_step=max_step), is_checked=True)
     if native:
         params["loss_function"] = own_loss(loss, params, are_hard)
