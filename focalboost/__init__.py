@@ -14,7 +14,7 @@ from focalboost import losses
 from focalboost.losses import *  # noqa: F403
 
 if TYPE_CHECKING:
-    from focalboost.estimator import EffectiveNumber, FocalClassifier
+    from focalboost.estimator import EffectiveNumber, FocalClassifier, loss_of, predict_proba
     from focalboost.inspection import (
         CumulativeLossDisplay,
         FocalLossDisplay,
@@ -31,6 +31,8 @@ __all__ = [
     "ObjectiveReport",
     "PosteriorDisplay",
     "check_objective",
+    "loss_of",
+    "predict_proba",
 ]
 __all__ += losses.__all__
 
@@ -46,6 +48,8 @@ _LATER = {
     "ObjectiveReport": "inspection",
     "PosteriorDisplay": "inspection",
     "check_objective": "inspection",
+    "loss_of": "estimator",
+    "predict_proba": "estimator",
 }
 
 

@@ -30,11 +30,11 @@ LOSSES_ORDER = (
 )
 PORT_ORDER = "options cross_validation locks objectives metrics port"
 BOOSTER_ORDER = (
-    "options data snapshots objectives sealing metrics training cross_validation classifier"
+    "options data snapshots models objectives sealing metrics training cross_validation classifier"
 )
 # What one booster alone has.
 PARTICULAR = {"sealing", "snapshots"}
-ESTIMATOR_ORDER = "samples stopping tables weights calibration classifier"
+ESTIMATOR_ORDER = "samples stopping tables weights calibration classifier models"
 ORDER = [
     *(f"losses.{name}" for name in LOSSES_ORDER.split()),
     *(f"boosters.{name}" for name in PORT_ORDER.split()),

@@ -15,6 +15,7 @@ from focalboost.losses._types import Array, Values
 # An array, a sparse matrix or a frame; a classifier of a booster: the libraries have no types.
 Table: TypeAlias = Any
 Estimator: TypeAlias = Any
+Booster: TypeAlias = Any
 
 LIBRARIES = ("lightgbm", "xgboost", "catboost")
 
@@ -78,6 +79,25 @@ class Adapter(Protocol):
     def raw_prediction(self, estimator: Estimator, X: Table) -> Array:
         """Return the raw scores of an estimator that `fit` trained, init score included."""
 
+    def write_record(self, estimator: Estimator, text: str) -> None:
+        """Write a record into the booster of an estimator that `fit` trained."""
+
+
+class Models(Protocol):
+    """What a booster's module ``models`` has."""
+
+    def native(self, model: object) -> Booster | None:
+        """Return the booster of a trained model of the library, and None for anything else."""
+
+    def read_record(self, booster: Booster) -> str | None:
+        """Return the text of the record that a booster holds, or None."""
+
+    def write_record(self, booster: Booster, text: str) -> Booster:
+        """Return a booster that holds the record."""
+
+    def raw_prediction(self, model: object, data: Table) -> Array:
+        """Return raw scores of a booster or of its classifier."""
+
 
 def _adapter(library: str) -> Adapter:
     adapter: Adapter = import_module(f"focalboost.{library}.classifier").ADAPTER
@@ -87,6 +107,17 @@ def _adapter(library: str) -> Adapter:
 def _loaded() -> Iterator[Adapter]:
     # An estimator of a library is there only where the library is loaded.
     return (_adapter(library) for library in LIBRARIES if library in sys.modules)
+
+
+def find_models(model: object) -> tuple[Models, Booster] | None:
+    """Return the functions of the library that the model is of, and its native booster."""
+    for library in LIBRARIES:
+        if library in sys.modules:
+            models: Models = import_module(f"focalboost.{library}.models")
+            booster = models.native(model)
+            if booster is not None:
+                return models, booster
+    return None
 
 
 def find_adapter(estimator: object) -> Adapter | None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from focalboost.boosters.options import refuse
 from focalboost.boosters.port import Adapter, Job, Samples, Trained
+from focalboost.catboost import models
 from focalboost.catboost.data import baseline, in_single_precision
 from focalboost.catboost.objectives import metric, objective, try_out
 from focalboost.catboost.options import COLUMNS, Link, defaults
@@ -80,6 +81,10 @@ class CatBoostAdapter:
             (history,) = estimator.get_evals_result()["validation"].values()
         estimator.set_scale_and_bias(1.0, init_score)
         return Trained(estimator, history, estimator.tree_count_)
+
+    def write_record(self, estimator: cb.CatBoostClassifier, text: str) -> None:
+        """Write a record into the estimator that `fit` trained."""
+        models.write_record(estimator, text)
 
     def raw_prediction(self, estimator: cb.CatBoostClassifier, X: Any) -> Array:
         """Return the raw scores of an estimator that `fit` trained, init score included."""

@@ -22,11 +22,13 @@ from focalboost.catboost.data import (
     training_pool,
 )
 from focalboost.catboost.metrics import metrics_of
+from focalboost.catboost.models import read_record, write_record
 from focalboost.catboost.objectives import metric, objective, try_out
 from focalboost.catboost.options import Link, defaults, one_of, own_loss
 from focalboost.catboost.snapshots import bound_to_loss
 from focalboost.losses._classes import Classes
 from focalboost.losses.foreign import as_loss
+from focalboost.losses.records import continued, to_text
 
 __all__ = ["train"]
 
@@ -53,7 +55,7 @@ def train(
     log_cout: Any = None,
     log_cerr: Any = None,
     *,
-    loss: Any,
+    loss: Any = None,
     max_step: float | None = 4.0,
     native: bool = False,
 ) -> cb.CatBoost:
@@ -95,7 +97,8 @@ def train(
         A model from this function to continue; it keeps its init score. With several classes it
         must not come from a file, which CatBoost does not take under a Python objective.
     loss : Loss or another object with the contract of a loss
-        See `objective`.
+        See `objective`. Without it, that of ``init_model``, which
+        takes no other.
     max_step : float or None, default=4.0
         Bound on a single sample's Newton step; see `objective`. With ``native`` there is none.
     native : bool, default=False
@@ -134,6 +137,8 @@ def train(
     >>> bool(proba[:85].max() < 0.05) and bool(proba[-5:].min() > 0.8)
     True
     """
+    if init_model is not None:
+        loss = continued(loss, read_record(_loaded(init_model)), "init_model")
     loss = as_loss(loss)
     classes = loss.kernel.classes
     link = Link.of(classes)
@@ -195,7 +200,7 @@ def train(
         )
     # A continued model keeps it or loses it, as CatBoost goes on from the file or from memory.
     model.set_scale_and_bias(1.0, init_score)
-    return model
+    return write_record(model, to_text(loss))
 
 
 @contextmanager
@@ -215,11 +220,15 @@ def _errors(takes_no_file: bool) -> Iterator[None]:
         raise ValueError(message[1]) from error
 
 
+def _loaded(init_model: Any) -> cb.CatBoost:
+    """Return a model to continue, which CatBoost itself takes as a file too."""
+    if isinstance(init_model, cb.CatBoost):
+        return init_model
+    return cb.CatBoost().load_model(init_model)
+
+
 def _init_score_of(init_model: Any, classes: Classes) -> Any:
-    model = init_model if isinstance(init_model, cb.CatBoost) else cb.CatBoost()
-    if model is not init_model:
-        model.load_model(init_model)
-    scale, bias = model.get_scale_and_bias()
+    scale, bias = _loaded(init_model).get_scale_and_bias()
     if scale != 1 or np.size(bias) != classes.n_scores:
         raise ValueError(
             f"init_model must be a model of scale 1 with {classes.n_scores} raw scores for a "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from inspect import signature
 
 import numpy as np
@@ -26,6 +26,7 @@ from focalboost.estimator.samples import (
     as_labels,
     encode_labels,
     in_single_precision,
+    plain,
     weighted,
 )
 from focalboost.estimator.stopping import check_stopping_metric, stopping_metric
@@ -35,6 +36,7 @@ from focalboost.losses import FocalLoss, Loss, SoftmaxFocalLoss
 from focalboost.losses._checks import check_whole
 from focalboost.losses._types import Array, Foreign, Function
 from focalboost.losses.foreign import as_loss
+from focalboost.losses.records import to_text
 
 __all__ = ["FocalClassifier"]
 
@@ -343,6 +345,9 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             training,
             validation,
         )
+        calibration = calibration.shifted(to_population)
+        record = to_text(loss, calibration=asdict(calibration), labels=plain(classes))
+        adapter.write_record(trained.estimator, record)
         self.estimator_ = trained.estimator
         self.best_iteration_ = trained.n_rounds
         name = metric.name if is_score else self.stopping_metric
@@ -351,7 +356,7 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.classes_ = classes
         self.loss_ = loss
         self.init_score_ = init_score
-        self.calibration_ = calibration.shifted(to_population)
+        self.calibration_ = calibration
 
     @property
     def feature_importances_(self) -> Array:

@@ -35,6 +35,12 @@ def encode_labels(labels: Array, classes: Array) -> Array:
     return np.searchsorted(classes, labels).astype(np.float64)
 
 
+def plain(classes: Array) -> list[Foreign] | None:
+    """Return the labels as json can write them, or None where it cannot."""
+    labels: list[Foreign] = classes.tolist()
+    return labels if all(isinstance(v, str | int | float) for v in labels) else None
+
+
 def weighted(table: Table, labels: Array, sample_weight: Foreign) -> Samples:
     """Return the samples of positive weight, with weights, or None where there are none.
 

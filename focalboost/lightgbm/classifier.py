@@ -13,7 +13,7 @@ from sklearn.base import clone
 from focalboost.boosters.objectives import warn_of_no_split
 from focalboost.boosters.options import plain_names, refuse, thread_count
 from focalboost.boosters.port import Adapter, Job, Trained
-from focalboost.lightgbm import options
+from focalboost.lightgbm import models, options
 from focalboost.lightgbm.objectives import Metric, objective
 from focalboost.lightgbm.options import Link
 from focalboost.lightgbm.sealing import seal
@@ -85,6 +85,11 @@ class LightGBMAdapter:
         estimator._objective = link.params["objective"]  # noqa: SLF001
         values = [v for by_name in history.values() for v in by_name.values()]
         return Trained(estimator, values[0] if values else [], sealed.current_iteration())
+
+    def write_record(self, estimator: lgb.LGBMClassifier, text: str) -> None:
+        """Write a record into the booster of an estimator that `fit` trained."""
+        # LGBMClassifier has no public way to take another booster.
+        estimator._Booster = models.write_record(estimator.booster_, text)  # noqa: SLF001
 
     def raw_prediction(self, estimator: lgb.LGBMClassifier, X: Any) -> Array:
         """Return the raw scores of an estimator that `fit` trained, init score included."""

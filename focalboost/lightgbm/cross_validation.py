@@ -16,6 +16,7 @@ from focalboost.boosters.options import refuse, thread_count, without
 from focalboost.lightgbm import options
 from focalboost.lightgbm.data import check_no_init_score, init_scores, read, samples_of
 from focalboost.lightgbm.metrics import metrics_of, patience_of, stop_on
+from focalboost.lightgbm.models import read_record
 from focalboost.lightgbm.objectives import objective
 from focalboost.lightgbm.options import Link
 from focalboost.lightgbm.sealing import as_booster, check_sealed, seal
@@ -23,6 +24,7 @@ from focalboost.lightgbm.training import enter_rounds, keep_parameters
 from focalboost.losses import Loss
 from focalboost.losses._types import Array
 from focalboost.losses.foreign import as_schedule
+from focalboost.losses.records import continued
 
 __all__ = ["cv"]
 
@@ -44,7 +46,7 @@ def cv(
     eval_train_metric: bool = False,
     return_cvbooster: bool = False,
     *,
-    loss: Any,
+    loss: Any = None,
     max_step: float | None = 4.0,
 ) -> dict[str, Any]:
     """Cross-validate a training with the loss; everything else is as in `lightgbm.cv`.
@@ -78,7 +80,8 @@ def cv(
         Whether the result has the boosters of the folds, each with its fold's init score embedded
         in the model (see `seal`).
     loss : Loss, ScheduledLoss or another object with the contract of a loss
-        See `objective`.
+        See `objective`. Without it, that of ``init_model``, which
+        takes no other.
     max_step : float or None, default=4.0
         Bound on a single sample's Newton step; see `objective`.
 
@@ -106,7 +109,11 @@ def cv(
     >>> 1 <= n_rounds <= 20
     True
     """
-    begin = 0 if init_model is None else as_booster(init_model).current_iteration()
+    begin = 0
+    if init_model is not None:
+        init_model = as_booster(init_model)
+        begin = init_model.current_iteration()
+        loss = continued(loss, read_record(init_model), "init_model")
     schedule = as_schedule(loss)
     # LightGBM takes the number in its parameters before the argument.
     n_rounds = int(options.get(params or {}, options.NUM_ITERATIONS) or num_boost_round)
@@ -150,7 +157,7 @@ def cv(
             return_cvbooster=return_cvbooster,
         )
     if return_cvbooster:
-        _seal_all(found["cvbooster"], prepare.init_scores, given)
+        _seal_all(found["cvbooster"], prepare.init_scores, last, given)
     return found
 
 
@@ -214,10 +221,12 @@ def _check_labels(loss: Loss, train_set: lgb.Dataset, *, is_stratified: bool) ->
         )
 
 
-def _seal_all(cvbooster: lgb.CVBooster, init_scores: list[Any], given: dict[str, Any]) -> None:
+def _seal_all(
+    cvbooster: lgb.CVBooster, init_scores: list[Any], loss: Loss, given: dict[str, Any]
+) -> None:
     sealed = []
     for booster, init_score in zip(cvbooster.boosters, init_scores, strict=True):
-        sealed.append(seal(booster, init_score))
+        sealed.append(seal(booster, init_score, loss=loss))
         # As LightGBM's own objective would leave them.
         sealed[-1].params = {**without(booster.params, "metric"), **given}
     cvbooster.boosters = sealed

@@ -10,14 +10,17 @@ import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 
+from focalboost.lightgbm.models import with_record
 from focalboost.lightgbm.options import Link
 from focalboost.losses._classes import of_scores
+from focalboost.losses.foreign import as_loss
+from focalboost.losses.records import to_text
 
 __all__ = ["seal"]
 
 
-def seal(booster: lgb.Booster, init_score: npt.ArrayLike) -> lgb.Booster:
-    """Return a booster with the init score and the link embedded in the model.
+def seal(booster: lgb.Booster, init_score: npt.ArrayLike, *, loss: Any = None) -> lgb.Booster:
+    """Return a booster with the init score, the link and the loss embedded in the model.
 
     LightGBM stores neither with a Python objective. The init score is added to every leaf of the
     first tree, as LightGBM's own ``boost_from_average`` does, and the model is marked as a binary
@@ -31,6 +34,8 @@ def seal(booster: lgb.Booster, init_score: npt.ArrayLike) -> lgb.Booster:
         Trained with `objective` on data with ``init_score``.
     init_score : float or array-like of shape (K,)
         The init score that the data had, or one for each class, in raw score units.
+    loss : Loss or another object with the contract of a loss, optional
+        What the booster was trained with, for `focalboost.loss_of` and `focalboost.predict_proba`.
 
     Returns
     -------
@@ -54,7 +59,7 @@ def seal(booster: lgb.Booster, init_score: npt.ArrayLike) -> lgb.Booster:
     >>> params = {"objective": focalboost.lightgbm.objective(loss), "verbose": -1}
     >>> data = lightgbm.Dataset(X, y, init_score=np.full(100, init_score))
     >>> booster = lightgbm.train(params, data, num_boost_round=5)
-    >>> sealed = focalboost.lightgbm.seal(booster, init_score)
+    >>> sealed = focalboost.lightgbm.seal(booster, init_score, loss=loss)
     >>> bool(np.allclose(sealed.predict(X, raw_score=True), booster.predict(X) + init_score))
     True
     """
@@ -68,7 +73,10 @@ def seal(booster: lgb.Booster, init_score: npt.ArrayLike) -> lgb.Booster:
             f"{scores.shape}."
         )
     link = Link.of(of_scores(k))
-    sealed = lgb.Booster(model_str=_sealed_text(booster.model_to_string(), [*scores], link))
+    text = _sealed_text(booster.model_to_string(), [*scores], link)
+    if loss is not None:
+        text = with_record(text, to_text(as_loss(loss)))
+    sealed = lgb.Booster(model_str=text)
     sealed.best_iteration = booster.best_iteration
     sealed.best_score = booster.best_score
     sealed.params = {**booster.params, **link.params}

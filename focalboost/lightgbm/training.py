@@ -15,10 +15,12 @@ from focalboost.boosters.options import refuse, thread_count, without
 from focalboost.lightgbm import options
 from focalboost.lightgbm.data import init_scores, read, samples_of
 from focalboost.lightgbm.metrics import metrics_of, patience_of, stop_on
+from focalboost.lightgbm.models import read_record
 from focalboost.lightgbm.objectives import objective
 from focalboost.lightgbm.options import Link
 from focalboost.lightgbm.sealing import as_booster, check_sealed, seal
 from focalboost.losses.foreign import as_schedule
+from focalboost.losses.records import continued
 
 __all__ = ["train"]
 
@@ -34,7 +36,7 @@ def train(
     keep_training_booster: bool = False,
     callbacks: list[Callable[..., Any]] | None = None,
     *,
-    loss: Any,
+    loss: Any = None,
     max_step: float | None = 4.0,
 ) -> lgb.Booster:
     """Train a LightGBM model with the loss; everything else is as in `lightgbm.train`.
@@ -71,7 +73,8 @@ def train(
     keep_training_booster : bool, default=False
         Must be False: the init score cannot be embedded in a booster that goes on training.
     loss : Loss, ScheduledLoss or another object with the contract of a loss
-        See `objective`.
+        See `objective`. Without it, that of ``init_model``, which
+        takes no other.
     max_step : float or None, default=4.0
         Bound on a single sample's Newton step; see `objective`. The loss is computed on as many
         threads as ``num_threads`` says.
@@ -103,7 +106,11 @@ def train(
     >>> bool(proba[:85].max() < 0.05) and bool(proba[-5:].min() > 0.8)
     True
     """
-    begin = 0 if init_model is None else as_booster(init_model).current_iteration()
+    begin = 0
+    if init_model is not None:
+        init_model = as_booster(init_model)
+        begin = init_model.current_iteration()
+        loss = continued(loss, read_record(init_model), "init_model")
     schedule = as_schedule(loss)
     # LightGBM takes the number in its parameters before the argument.
     n_rounds = int(options.get(params or {}, options.NUM_ITERATIONS) or num_boost_round)
@@ -151,7 +158,9 @@ def train(
             init_model=init_model,
             callbacks=callbacks,
         )
-    sealed = seal(booster, np.zeros(classes.n_scores) if init_score is None else init_score)
+    if init_score is None:
+        init_score = np.zeros(classes.n_scores)
+    sealed = seal(booster, init_score, loss=last)
     sealed.params = {**without(sealed.params, "metric"), **given}
     return sealed
 

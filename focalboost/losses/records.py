@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import fields
@@ -11,7 +12,9 @@ from focalboost.losses._types import Foreign
 from focalboost.losses.base import Loss
 from focalboost.losses.calibrated import CalibratedFocalLoss
 from focalboost.losses.focal import FocalLoss, SoftmaxFocalLoss
+from focalboost.losses.foreign import as_loss
 from focalboost.losses.robust import BrierLoss, GeneralizedCrossEntropyLoss, RobustFocalLoss
+from focalboost.losses.schedules import ScheduledLoss
 from focalboost.losses.variants import (
     AsymmetricLoss,
     FocalStarLoss,
@@ -52,6 +55,31 @@ def record_of(loss: Loss) -> dict[str, Foreign]:
     return {**record, "class": None, "repr": re.sub(r" at 0x[0-9a-fA-F]+", "", repr(loss))}
 
 
+def to_text(loss: Loss, **more: Foreign) -> str:
+    """Return a record as one line of text."""
+    return json.dumps({**record_of(loss), **more})
+
+
+def continued(loss: Foreign, text: str | None, name: str) -> Foreign:
+    """Return the loss of a training that goes on from a model with this record, or with none.
+
+    Without a loss it is the model's own. Raise a ValueError where they differ; a schedule changes
+    the loss as it goes, and is taken as it is.
+    """
+    if text is None or isinstance(loss, ScheduledLoss):
+        return loss
+    record = json.loads(text)
+    if loss is None:
+        return loss_of_record(record)
+    given = record_of(as_loss(loss))
+    if not is_same(record, given):
+        raise ValueError(
+            f"loss must be that of {name}, {describe(record)}, got {describe(given)}: the trees "
+            f"of {name} are on its own scale. Leave loss out to go on with the model's own."
+        )
+    return loss
+
+
 def loss_of_record(record: Mapping[str, Foreign]) -> Loss:
     """Return the loss of a record, or raise a ValueError where it cannot be made again."""
     check_format(record)
@@ -85,8 +113,8 @@ def describe(record: Mapping[str, Foreign]) -> str:
     """Return the loss of a record as its repr."""
     if record["class"] is None:
         return str(record["repr"])
-    parameters = ", ".join(f"{name}={value!r}" for name, value in record["parameters"].items())
-    return f"{record['class']}({parameters})"
+    parameters = (f"{k}={_as_tuple(v)!r}" for k, v in record["parameters"].items())
+    return f"{record['class']}({', '.join(parameters)})"
 
 
 def _is_plain(value: Foreign) -> bool:

@@ -14,7 +14,7 @@ from focalboost.boosters.objectives import warn_of_no_split
 from focalboost.boosters.options import plain_names, refuse, thread_count, without
 from focalboost.boosters.port import Adapter, Job, Trained
 from focalboost.losses._types import Array
-from focalboost.xgboost import options
+from focalboost.xgboost import models, options
 from focalboost.xgboost.objectives import Metric, objective
 from focalboost.xgboost.options import Link, base_score
 from focalboost.xgboost.training import Chain
@@ -112,6 +112,10 @@ class XGBoostAdapter:
         estimator.callbacks, estimator.eval_metric = params["callbacks"], None
         estimator.get_booster().set_param({"objective": estimator.objective})
         return Trained(estimator, history, estimator.get_booster().num_boosted_rounds())
+
+    def write_record(self, estimator: xgb.XGBClassifier, text: str) -> None:
+        """Write a record into the booster of an estimator that `fit` trained."""
+        models.write_record(estimator.get_booster(), text)
 
     def raw_prediction(self, estimator: xgb.XGBClassifier, X: Any) -> Array:
         """Return the raw scores of an estimator that `fit` trained, init score included."""

@@ -12,8 +12,10 @@ import xgboost as xgb
 from focalboost.boosters.objectives import RoundObjective, known_samples, warn_of_no_split
 from focalboost.boosters.options import refuse, thread_count
 from focalboost.losses.foreign import as_schedule
+from focalboost.losses.records import continued, to_text
 from focalboost.xgboost.data import samples_of
 from focalboost.xgboost.metrics import metrics_of, results
+from focalboost.xgboost.models import read_record, write_record
 from focalboost.xgboost.objectives import objective
 from focalboost.xgboost.options import Link, as_dict, base_score, min_curvature
 
@@ -88,7 +90,7 @@ def train(
     xgb_model: str | os.PathLike[str] | xgb.Booster | bytearray | None = None,
     callbacks: Sequence[xgb.callback.TrainingCallback] | None = None,
     custom_metric: Callable[..., Any] | None = None,
-    loss: Any,
+    loss: Any = None,
     max_step: float | None = 4.0,
 ) -> xgb.Booster:
     """Train an XGBoost model with the loss; everything else is as in `xgboost.train`.
@@ -123,7 +125,8 @@ def train(
         A model of the same objective to continue, as this function returns it; it keeps its start
         score.
     loss : Loss, ScheduledLoss or another object with the contract of a loss
-        See `objective`.
+        See `objective`. Without it, that of ``xgb_model``, which
+        takes no other.
     max_step : float or None, default=4.0
         Bound on a single sample's Newton step; see `objective`. The loss is computed on as many
         threads as ``nthread`` says.
@@ -155,7 +158,11 @@ def train(
     >>> bool(proba[:85].max() < 0.05) and bool(proba[-5:].min() > 0.8)
     True
     """
-    begin = 0 if xgb_model is None else _as_booster(xgb_model).num_boosted_rounds()
+    begin = 0
+    if xgb_model is not None:
+        xgb_model = _as_booster(xgb_model)
+        begin = xgb_model.num_boosted_rounds()
+        loss = continued(loss, read_record(xgb_model), "xgb_model")
     schedule = as_schedule(loss)
     first, last = schedule.at(0), schedule.at(begin + num_boost_round - 1)
     classes = last.kernel.classes
@@ -181,7 +188,7 @@ def train(
     if early_stopping_rounds:
         # The last metric of the history is the one that stops: the loss.
         callbacks.append(xgb.callback.EarlyStopping(rounds=early_stopping_rounds, maximize=False))
-    return xgb.train(
+    booster = xgb.train(
         params,
         dtrain,
         num_boost_round,
@@ -192,14 +199,15 @@ def train(
         xgb_model=xgb_model,
         callbacks=[_Callbacks(metrics, rounds, evals, callbacks)],
     )
+    return write_record(booster, to_text(last))
 
 
 def _as_booster(xgb_model: Any) -> xgb.Booster:
     return xgb_model if isinstance(xgb_model, xgb.Booster) else xgb.Booster(model_file=xgb_model)
 
 
-def _check_same_link(xgb_model: Any, link: Link) -> None:
-    learner = json.loads(_as_booster(xgb_model).save_config())["learner"]
+def _check_same_link(xgb_model: xgb.Booster, link: Link) -> None:
+    learner = json.loads(xgb_model.save_config())["learner"]
     name, n_classes = learner["objective"]["name"], learner["learner_model_param"]["num_class"]
     wanted = link.params["objective"]
     if name != wanted or int(n_classes) not in {link.n_classes, max(link.n_classes, 1)}:

@@ -1,0 +1,36 @@
+"""What an XGBoost model says of itself: the record that it holds, and its raw scores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xgboost as xgb
+
+from focalboost.boosters.options import plain_names
+from focalboost.losses._types import Array
+
+
+def native(model: object) -> xgb.Booster | None:
+    """Return the booster of a trained model of XGBoost, and None for anything else."""
+    if isinstance(model, xgb.XGBModel):
+        return model.get_booster()
+    return model if isinstance(model, xgb.Booster) else None
+
+
+def read_record(booster: xgb.Booster) -> str | None:
+    """Return the text of the record that a booster holds, or None."""
+    return booster.attr("focalboost")
+
+
+def write_record(booster: xgb.Booster, text: str) -> xgb.Booster:
+    """Write the record into the attributes of the booster, which are in its files."""
+    booster.set_attr(focalboost=text)
+    return booster
+
+
+def raw_prediction(model: Any, data: Any) -> Array:
+    """Return raw scores, of a DMatrix or of a table as the classifier takes it."""
+    if isinstance(model, xgb.Booster) and not isinstance(data, xgb.DMatrix):
+        data = xgb.DMatrix(plain_names(data), enable_categorical=True)
+    return np.asarray(model.predict(data, output_margin=True))
