@@ -263,6 +263,11 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         TypeError
             If ``estimator`` is not a classifier of one of the three boosters, or for an argument of
             its own ``fit`` that is not here.
+
+        Warns
+        -----
+        UserWarning
+            If early stopping is asked for beside dart, in which later rounds change earlier trees.
         """
         if others:
             raise TypeError(

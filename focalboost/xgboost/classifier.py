@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -75,6 +76,13 @@ class XGBoostAdapter:
             if job.validation.weight is not None:
                 evals["sample_weight_eval_set"] = [job.validation.weight]
             if job.patience is not None:
+                if params["booster"] == "dart":
+                    warnings.warn(
+                        "XGBoost's dart changes the weights of earlier trees in later rounds, so "
+                        "that the model cut off at the best round is another than was measured "
+                        "there. Use booster='gbtree', or early_stopping_rounds=None.",
+                        stacklevel=4,
+                    )
                 # The booster then ends at its best round, for whoever predicts with it.
                 callbacks.append(
                     xgb.callback.EarlyStopping(
