@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 from backends import QUIET, make_data
+from sklearn.model_selection import KFold
 
 from focalboost import (
     AsymmetricLoss,
@@ -269,8 +270,235 @@ LOSSES += [
     C(lambda: SOFTMAX.init_score_from_sums([1, 2, -3], 3), "label_sum", "got -3", ">= 0"),
     C(lambda: SOFTMAX.init_score_from_sums([0, 0, 0], 0), "y_true", "got none", "positive"),
 ]
+
+# What each adapter is asked in the same way.
+ODD_LOSSES = [
+    ("focal", "got 'focal'"),
+    (FocalLoss, "got the class FocalLoss"),
+    (None, "got None"),
+    ([LOSS], r"got \[FocalLoss"),
+    (lambda y, z: (y, z), "got <function"),  # a metric may be one
+]
+ODD_STEPS = [(0, "got 0"), (-1, "got -1"), (np.nan, "got nan"), ("4", "got '4'"), ([4], r"got \[4")]
+ODD_PARAMS = [("binary", "got str"), ([1, 2], "got list"), (5, "got int")]
+ADAPTERS = [
+    C(lambda f=(lib, f), v=v: entry(*f)(v), "loss", got)
+    for lib in LIBRARIES
+    for f in ("objective", "metric")
+    for v, got in ODD_LOSSES[: 5 if f == "objective" else 4]
+]
+ADAPTERS += [
+    C(lambda lib=lib, v=v: entry(lib, "objective")(LOSS, max_step=v), "max_step", got, "None or")
+    for lib in LIBRARIES
+    for v, got in ODD_STEPS
+]
+ADAPTERS += [
+    C(lambda lib=lib, v=v: entry(lib, "objective")(LOSS, n_threads=v), "n_threads", got, ">= 1")
+    for lib in LIBRARIES[:2]
+    for v, got in [(0, "got 0"), (1.5, r"got 1\.5"), ("2", "got '2'"), (None, "got None")]
+]
+for _lib in LIBRARIES:
+    _first = {"lightgbm": "train_set", "xgboost": "dtrain", "catboost": "pool"}[_lib]
+    _kind = {"lightgbm": "Dataset", "xgboost": "DMatrix", "catboost": "Pool"}[_lib]
+    for _function in ("train", "cv"):
+        _f = (_lib, _function)
+        ADAPTERS += [
+            C(lambda f=_f, v=v: train(*f, loss=v), "loss", got) for v, got in ODD_LOSSES[:2]
+        ]
+        ADAPTERS += [
+            C(lambda f=_f, v=v: train(*f, max_step=v), "max_step", got, "None or")
+            for v, got in ODD_STEPS[3:4]
+        ]
+        ADAPTERS += [
+            C(lambda f=_f, v=v: train(*f, params=v), "params", got, "dict") for v, got in ODD_PARAMS
+        ]
+        ADAPTERS += [
+            C(lambda f=_f, n=_first, v=v: train(*f, **{n: v}), _first, f"got {got}", _kind)
+            for v, got in [(X, "ndarray"), (None, "NoneType"), ((X, Y), "tuple")]
+        ]
+        _rounds = "iterations" if _lib == "catboost" else "num_boost_round"
+        ADAPTERS += [
+            C(lambda f=_f, n=_rounds, v=v: train(*f, **{n: v}), _rounds, got, "whole number >= ")
+            for v, got in [
+                (-1, "got -1"), (2.5, r"got 2\.5"), ("10", "got '10'"), (True, "got True"),
+                (np.nan, "got nan"),
+            ]
+        ]  # fmt: skip
+        ADAPTERS += [
+            C(lambda f=_f, v=v: train(*f, **{_data_name(f): data_of(f[0], y=v)}), name, got, rule)
+            for v, name, got, rule in [
+                (Y + 1.0, "y_true", r"got 2\.0", r"in \[0, 1\]"),
+                (None, "label", "got [Nn]one", "be set"),
+                (np.zeros(60), "y_true", r"got 0\.0 and \d\d", "both classes"),
+            ]
+        ]
+
+
+def _data_name(f):
+    return {"lightgbm": "train_set", "xgboost": "dtrain", "catboost": "pool"}[f[0]]
+
+
+def lgb(**kwargs):
+    return train("lightgbm", **kwargs)
+
+
+def xgb(**kwargs):
+    return train("xgboost", **kwargs)
+
+
+def cat(**kwargs):
+    return train("catboost", **kwargs)
+
+
+def seal(booster=None, init_score=0.0):
+    if booster is None:
+        booster = lgb()
+    return entry("lightgbm", "seal")(booster, init_score)
+
+
+LIGHTGBM = [
+    C(lambda: lgb(valid_sets=[X]), "valid_sets", "got ndarray", "Dataset"),
+    C(lambda: lgb(valid_sets=X), "valid_sets", "got ndarray", "Dataset"),
+    C(lambda: lgb(valid_sets=[(X, Y)]), "valid_sets", "got tuple", "Dataset"),
+    C(lambda: lgb(valid_sets=5), "valid_sets", "got int"),
+    C(lambda: lgb(valid_sets=[data_of("lightgbm")], valid_names=[1]), "valid_names", "got int"),
+    C(lambda: lgb(valid_sets=[data_of("lightgbm")], valid_names=5), "valid_names", "got int"),
+    C(lambda: lgb(feval="auc"), "feval", "got str", "function"),
+    C(lambda: lgb(feval=["auc"]), "feval", "got str", "function"),
+    C(lambda: lgb(feval=5), "feval", "got int", "function"),
+    C(lambda: lgb(callbacks=["stop"]), "callbacks", "got str", "function"),
+    C(lambda: lgb(callbacks=5), "callbacks", "got int", "list"),
+    C(lambda: lgb(init_model=5), "init_model", "got int", "Booster"),
+    C(lambda: lgb(init_model=X), "init_model", "got ndarray", "Booster"),
+    C(lambda: lgb(init_model="no_such_file.txt"), "init_model", "no_such_file.txt"),
+    C(lambda: lgb(keep_training_booster=True), "keep_training_booster", "got True", "False"),
+    C(lambda: lgb(params={"early_stopping_round": "often"}), "early_stopping_round", "got 'often'"),
+    C(lambda: lgb(params={"early_stopping_round": 2.5}), "early_stopping_round", r"got 2\.5"),
+    C(lambda: lgb(params={"num_iterations": "ten"}), "num_iterations", "got 'ten'", "whole"),
+    C(lambda: lgb(params={"n_estimators": -3}), "n_estimators", "got -3", "whole"),
+    C(lambda: lgb(params={"metric": 5}), "metric", "got int", "name"),
+    C(lambda: lgb(params={"num_threads": "many"}), "num_threads", "got 'many'", "whole number"),
+    C(lambda: lgb(params={"metric": "f1"}), "metric", "got 'f1'", "raw scores"),
+    C(lambda: lgb(params={"objective": LOSS}), "objective", r"got FocalLoss", "'binary'"),
+    C(lambda: lgb(params={"boosting": "rf"}), "boosting", "got 'rf'", "gbdt"),
+    C(lambda: train("lightgbm", "cv", nfold=1), "nfold", "got 1", "whole number >= 2"),
+    C(lambda: train("lightgbm", "cv", nfold="5"), "nfold", "got '5'", "whole number >= 2"),
+    C(lambda: train("lightgbm", "cv", folds=5), "folds", "got int", "pairs"),
+    C(lambda: train("lightgbm", "cv", folds=[(1, 2, 3)]), "folds", "got tuple of length 3"),
+    C(lambda: train("lightgbm", "cv", folds="auto"), "folds", "got str", "pairs"),
+    C(lambda: train("lightgbm", "cv", metrics=5), "metric", "got int", "name"),
+    C(lambda: train("lightgbm", "cv", feval="auc"), "feval", "got str", "function"),
+    C(lambda: train("lightgbm", "cv", fpreproc="scale"), "fpreproc", "got str", "function"),
+    C(lambda: train("lightgbm", "cv", callbacks=[5]), "callbacks", "got int", "function"),
+    C(lambda: train("lightgbm", "cv", init_model=5), "init_model", "got int", "Booster"),
+    C(lambda: seal(booster=X), "booster", "got ndarray", "Booster"),
+    C(lambda: seal(booster="model.txt"), "booster", "got str", "Booster"),
+    C(lambda: seal(init_score=np.nan), "init_score", "got nan", "finite"),
+    C(lambda: seal(init_score="0"), "init_score", "got dtype <U1", "numeric"),
+    C(lambda: seal(init_score=[0.0, 1.0]), "init_score", r"got shape \(2,\)"),
+    C(lambda: seal(init_score=None), "init_score", "got dtype object", "numeric"),
+    C(lambda: seal(), "booster", "sealed", "objective of its own"),
+]  # fmt: skip
+
+XGBOOST = [
+    C(lambda: xgb(evals=data_of("xgboost")), "evals", "got DMatrix", "pairs"),
+    C(lambda: xgb(evals=[data_of("xgboost")]), "evals", "got DMatrix", "pairs"),
+    C(lambda: xgb(evals=[(X, "a")]), "evals", "got ndarray", "DMatrix"),
+    C(lambda: xgb(evals=[(X, Y)]), "evals", "got ndarray", "DMatrix"),
+    C(lambda: xgb(evals=5), "evals", "got int", "pairs"),
+    C(lambda: xgb(evals_result=[]), "evals_result", "got list", "dict"),
+    C(lambda: xgb(custom_metric="auc"), "custom_metric", "got str", "function"),
+    C(
+        lambda: xgb(custom_metric=[lambda z, d: ("a", 1.0)]),
+        "custom_metric",
+        "got list",
+        "function",
+    ),
+    C(lambda: xgb(callbacks=["stop"]), "callbacks", "got str", "TrainingCallback"),
+    C(lambda: xgb(callbacks=[print]), "callbacks", "got builtin_function", "TrainingCallback"),
+    C(lambda: xgb(callbacks=5), "callbacks", "got int", "list"),
+    C(lambda: xgb(xgb_model=5), "xgb_model", "got int", "Booster"),
+    C(lambda: xgb(xgb_model=X), "xgb_model", "got ndarray", "Booster"),
+    C(lambda: xgb(xgb_model="no_such_file.json"), "xgb_model", "no_such_file.json"),
+    C(lambda: xgb(params={"eval_metric": 5}), "eval_metric", "got int", "name"),
+    C(lambda: xgb(params={"eval_metric": "error@x"}), "eval_metric", "got 'error@x'"),
+    C(lambda: xgb(params={"eval_metric": len}), "eval_metric", "got builtin_function", "name"),
+    C(lambda: xgb(params={"objective": LOSS}), "objective", "got FocalLoss"),
+    C(lambda: xgb(params={"nthread": [2]}), "nthread", r"got \[2\]", "whole number"),
+    C(lambda: xgb(verbose_eval="yes"), "verbose_eval", "got str", "whole number"),
+    C(lambda: xgb(params={"base_score": "0.5"}), "base_score", "got '0.5'"),
+    C(lambda: train("xgboost", "cv", nfold=1), "nfold", "got 1", "whole number >= 2"),
+    C(lambda: train("xgboost", "cv", nfold="3"), "nfold", "got '3'", "whole number >= 2"),
+    C(lambda: train("xgboost", "cv", folds=5), "folds", "got int", "pairs"),
+    C(lambda: train("xgboost", "cv", folds=[5]), "folds", "got int", "pairs"),
+    C(lambda: train("xgboost", "cv", metrics=5), "eval_metric", "got int", "name"),
+    C(lambda: train("xgboost", "cv", custom_metric="auc"), "custom_metric", "got str", "function"),
+    C(lambda: train("xgboost", "cv", fpreproc=5), "fpreproc", "got int", "function"),
+    C(lambda: train("xgboost", "cv", callbacks=[print]), "callbacks", "got builtin_function"),
+]
+XGBOOST += [
+    C(lambda f=f, v=v: train("xgboost", f, early_stopping_rounds=v), "early_stopping_rounds",
+      got, "whole number >= 1")
+    for f in ("train", "cv")
+    for v, got in [(-1, "got -1"), (2.5, r"got 2\.5"), ("5", "got '5'"), (True, "got True")]
+]  # fmt: skip
+
+CATBOOST = [
+    C(lambda: cat(eval_set=X), "eval_set", "got ndarray", "Pool"),
+    C(lambda: cat(eval_set=[X]), "eval_set", "got ndarray", "Pool"),
+    C(lambda: cat(eval_set=5), "eval_set", "got int", "Pool"),
+    C(lambda: cat(eval_set=(X,)), "eval_set", "got tuple of length 1", "Pool"),
+    C(lambda: cat(eval_set=(X, Y, W, W)), "eval_set", "got tuple of length 4", "Pool"),
+    C(lambda: cat(eval_set=data_of("catboost"), evals=data_of("catboost")), "eval_set",
+      "evals", "not both"),
+    C(lambda: cat(iterations=1, num_boost_round=2), "iterations", "num_boost_round", "not both"),
+    C(lambda: cat(init_model=5), "init_model", "got int", "CatBoost"),
+    C(lambda: cat(init_model=X), "init_model", "got ndarray", "CatBoost"),
+    C(lambda: cat(init_model="no_such_file.cbm"), "init_model", "no_such_file.cbm"),
+    C(lambda: cat(params={"eval_metric": "F1"}), "eval_metric", "got 'F1'", "raw scores"),
+    C(lambda: cat(params={"eval_metric": 5}), "eval_metric", "got int", "evaluate"),
+    C(lambda: cat(params={"eval_metric": len}), "eval_metric", "got builtin_function", "evaluate"),
+    C(lambda: cat(params={"custom_metric": 5}), "custom_metric", "got int", "name"),
+    C(lambda: cat(params={"loss_function": LOSS}), "loss_function", "got FocalLoss"),
+    C(lambda: cat(native=True), "native", "got FocalLoss", "False"),
+    C(lambda: cat(loss=ScheduledLoss(LOSS, LinearGamma(5, 1, 3))), "ScheduledLoss", "got Sched",
+      "only be used with"),
+    C(lambda: cat(loss=SoftmaxFocalLoss(2)), "loss", "got a loss with two", "one raw score"),
+    C(lambda: train("catboost", "cv", fold_count=1), "fold_count", "got 1", "whole number >= 2"),
+    C(lambda: train("catboost", "cv", nfold=2.5), "nfold", r"got 2\.5", "whole number >= 2"),
+    C(lambda: train("catboost", "cv", folds=5), "folds", "got int", "pairs"),
+    C(lambda: train("catboost", "cv", folds=[(1, 2, 3)]), "folds", "got tuple of length 3"),
+    C(lambda: train("catboost", "cv", folds=KFold), "folds", "got the class KFold", "pairs"),
+    C(lambda: train("catboost", "cv", folds=[]), "folds", "got none", "at least one"),
+    C(lambda: train("catboost", "cv", type="Sideways"), "type", "got 'Sideways'", "'Classical'"),
+    C(lambda: train("catboost", "cv", plot=True), "plot", "got True"),
+]  # fmt: skip
+CATBOOST += [
+    C(lambda f=f, v=v: train("catboost", f, early_stopping_rounds=v), "early_stopping_rounds",
+      got, "whole number >= 1")
+    for f in ("train", "cv")
+    for v, got in [(-1, "got -1"), (2.5, r"got 2\.5"), ("5", "got '5'"), (True, "got True")]
+]  # fmt: skip
+ADAPTERS += [
+    C(lambda lib=lib, f=f, args=args: entry(lib, f)(LOSS)(*args), name, got, rule)
+    for lib in LIBRARIES[:2]
+    for f in ("objective", "metric")
+    for args, name, got, rule in [
+        ((Y, X), "raw_prediction", r"got \(60, 4\)", r"shape \(n,\)"),
+        ((Y, ["a"] * 60), "raw_prediction", "got dtype <U1", "numeric"),
+        ((Y[:5], np.zeros(60)), "y_true", r"got \(5,\)", "shape of raw_prediction"),
+        ((Y, np.zeros(60), -W), "sample_weight", "got -", ">= 0"),
+    ]
+]
+# XGBoost takes 0 rounds of train for a model of the init score alone.
+ADAPTERS += [
+    C(lambda: lgb(num_boost_round=0), "num_boost_round", "got 0", "whole number >= 1"),
+    C(lambda: cat(iterations=0), "iterations", "got 0", "whole number >= 1"),
+    C(lambda: train("xgboost", "cv", num_boost_round=0), "num_boost_round", "got 0", ">= 1"),
+]
 CASES = {
-    "losses": LOSSES,
+    "losses": LOSSES, "adapters": ADAPTERS, "lightgbm": LIGHTGBM, "xgboost": XGBOOST,
+    "catboost": CATBOOST,
 }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from focalboost.boosters.options import ALPHA, START, STOPPING, Refused
+from focalboost.losses._checks import check_whole
 from focalboost.losses._classes import Classes
 
 OBJECTIVE = ("objective", "objective_type", "app", "application", "loss")
@@ -115,6 +116,14 @@ class Link:
     @property
     def refused_in_classifier(self) -> tuple[Refused, ...]:
         return (*self.refused, *_IN_CLASSIFIER)
+
+
+def rounds_of(params: Mapping[str, Any], num_boost_round: Any) -> int:
+    """Return the number of rounds; LightGBM takes that in its parameters before the argument."""
+    name = next((name for name in NUM_ITERATIONS if params.get(name) is not None), None)
+    if name is None:
+        return check_whole("num_boost_round", num_boost_round, 1)
+    return check_whole(name, params[name], 1)
 
 
 def get(params: Mapping[str, Any], names: tuple[str, ...], default: Any = None) -> Any:
