@@ -11,7 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 from backends import QUIET, make_data
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import KFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from focalboost import (
     AsymmetricLoss,
@@ -496,9 +499,126 @@ ADAPTERS += [
     C(lambda: cat(iterations=0), "iterations", "got 0", "whole number >= 1"),
     C(lambda: train("xgboost", "cv", num_boost_round=0), "num_boost_round", "got 0", ">= 1"),
 ]
+
+# FocalClassifier, the displays and the doctor.
+
+NAN = np.where(np.arange(60) == 3, np.nan, 1.0)
+INF = np.where(np.arange(60) == 3, np.inf, 1.0)
+THREE = np.arange(60) % 3
+
+
+def fitted(y=Y):
+    return focal(X, y)
+
+
+def odd(**params):
+    """Fit FocalClassifier with one odd parameter."""
+    return focal(params=params)
+
+
+def lgb_class(name="LGBMClassifier"):
+    return getattr(pytest.importorskip("lightgbm"), name)
+
+
+CLASSIFIER = [
+    C(lambda: focal(estimator=RandomForestClassifier()), "estimator", "got RandomForestClass"),
+    C(lambda: focal(estimator=lgb_class()), "estimator", "got the class LGBMClassifier"),
+    C(lambda: focal(estimator=lgb_class("LGBMRegressor")()), "estimator", "got LGBMRegressor"),
+    C(lambda: focal(estimator="lightgbm"), "estimator", "got str"),
+    C(lambda: focal(estimator=make_pipeline(StandardScaler(), classifier())), "estimator",
+      "got Pipeline", "put FocalClassifier inside"),
+    C(lambda: focal(estimator=fitted()), "estimator", "got FocalClassifier"),
+    C(lambda: odd(gamma="2"), "gamma", "got '2'", "real number >= 0"),
+    C(lambda: odd(gamma=-1), "gamma", "got -1", ">= 0"),
+    C(lambda: odd(gamma=np.nan), "gamma", "got nan", "finite"),
+    C(lambda: odd(gamma=np.array([1.0, 2.0])), "gamma", r"got array\("),
+    C(lambda: odd(gamma=None), "gamma", "got None"),
+    C(lambda: odd(gamma=1.0, loss=LOSS), "gamma", r"got 1\.0", "left out where loss is given"),
+    C(lambda: odd(alpha="inverse"), "alpha", "got 'inverse'", "'balanced'"),
+    C(lambda: odd(alpha=1.5), "alpha", r"got 1\.5", r"\(0, 1\)"),
+    C(lambda: odd(alpha=[0.3, 0.7]), "alpha", r"got \[0\.3, 0\.7\]"),
+    C(lambda: odd(alpha=Bare()), "alpha", r"got Bare\(\)"),
+    C(lambda: odd(alpha=EffectiveNumber), "alpha", "got the class EffectiveNumber", "instance"),
+    C(lambda: odd(alpha={0: 1.0}), "alpha", r"got {0: 1\.0}", "each label"),
+    C(lambda: odd(alpha={0: 1.0, 1: -1.0}), r"alpha\[1\]", r"got -1\.0", "> 0"),
+    C(lambda: odd(alpha={0: "a", 1: 1.0}), r"alpha\[0\]", "got 'a'", "real number"),
+    C(lambda: odd(alpha=lambda n: [1.0]), "alpha", "got 1", "2 weights"),
+    C(lambda: odd(alpha=lambda n: None), "alpha", "got 1", "2 weights"),
+    C(lambda: odd(alpha=lambda n: n - n), r"alpha\[0\]", "got .*0", "> 0"),
+    C(lambda: odd(max_step=0), "max_step", "got 0", "None or > 0"),
+    C(lambda: odd(max_step="4"), "max_step", "got '4'", "None or a real number"),
+    C(lambda: odd(max_step=np.nan), "max_step", "got nan", "finite"),
+    C(lambda: odd(loss="focal"), "loss", "got 'focal'"),
+    C(lambda: odd(loss=FocalLoss), "loss", "got the class FocalLoss", "instance"),
+    C(lambda: odd(loss=lambda y, z: (y, z)), "loss", "got <function", "method"),
+    C(lambda: odd(loss=SOFTMAX), "loss", r"got SoftmaxFocalLoss\(", "2 classes"),
+    C(lambda: odd(loss=ScheduledLoss(LOSS, LinearGamma(5, 1, 3))), "ScheduledLoss", "got Sched",
+      "only be used with"),
+    C(lambda: odd(pos_label=5), "pos_label", "got 5", "label of y"),
+    C(lambda: odd(pos_label="1"), "pos_label", "got '1'", "label of y"),
+    C(lambda: odd(pos_label=np.array([0, 1])), "pos_label", r"got array\(", "label of y"),
+    C(lambda: odd(pos_label=[1]), "pos_label", r"got \[1\]", "label of y"),
+    C(lambda: odd(early_stopping_rounds=0), "early_stopping_rounds", "got 0", "whole number"),
+    C(lambda: odd(early_stopping_rounds=2.5), "early_stopping_rounds", r"got 2\.5"),
+    C(lambda: odd(early_stopping_rounds="10"), "early_stopping_rounds", "got '10'"),
+    C(lambda: odd(early_stopping_rounds=[5]), "early_stopping_rounds", r"got \[5\]"),
+    C(lambda: odd(stopping_metric="f2"), "stopping_metric", "got 'f2'", "scorer"),
+    C(lambda: odd(stopping_metric=None), "stopping_metric", "got None", "scorer"),
+    C(lambda: odd(stopping_metric=5), "stopping_metric", "got 5", "scorer"),
+    C(lambda: odd(stopping_metric=["log_loss"]), "stopping_metric", r"got \['log_loss'\]"),
+    C(lambda: odd(stopping_metric=np.array(["f1", "auc"])), "stopping_metric", r"got array\("),
+    C(lambda: odd(calibration="sigmoid"), "calibration", "got 'sigmoid'", "'platt'"),
+    C(lambda: odd(calibration=True), "calibration", "got True", "'platt'"),
+    C(lambda: odd(calibration=["balance"]), "calibration", r"got \['balance'\]"),
+    C(lambda: odd(calibration=np.array(["a", "b"])), "calibration", r"got array\("),
+    C(lambda: odd(calibration="platt"), "calibration", "got 'platt'", "X_val is not given"),
+    C(lambda: odd(prior=0), "prior", "got 0", r"\(0, 1\)"),
+    C(lambda: odd(prior=1.5), "prior", r"got 1\.5", r"\(0, 1\)"),
+    C(lambda: odd(prior="0.1"), "prior", "got '0.1'", "real number"),
+    C(lambda: odd(prior=np.nan), "prior", "got nan", r"\(0, 1\)"),
+    C(lambda: odd(prior=[0.1, 0.9]), "prior", r"got \[0\.1, 0\.9\]"),
+    C(lambda: odd(prior={0: 0.5}), "prior", r"got {0: 0\.5}", "each label"),
+    C(lambda: odd(prior={0: 0.5, 1: 0.6}), "prior", r"1\.1", "sum to 1"),
+    C(lambda: odd(prior={0: "a", 1: 0.6}), r"prior\[0\]", "got 'a'", "real number"),
+    C(lambda: focal(DATES, Y), "X", "got dtype datetime64", "numbers"),
+    C(lambda: focal(X.astype(str)), "X", "got dtype <U", "numbers"),
+    C(lambda: focal(X * 1j), "X|data", "(?i)complex", "numbers|not supported"),
+    C(lambda: focal(X[:10]), "inconsistent", r"\[10, 60\]", "numbers of samples"),
+    C(lambda: focal(X, None), "y", r"shape \(\)", "1d array"),
+    C(lambda: focal(X, np.zeros(60)), "y", "one class", "two classes"),
+    C(lambda: focal(X, NAN), "y", "NaN", "contains"),
+    C(lambda: focal(X, Y + 0.5), "label type", "continuous", "Unknown"),
+    C(lambda: focal(X, np.column_stack([Y, Y])), "y", r"\(60, 2\)", "1d"),
+    C(lambda: focal(X, np.full(60, 0.3)), "y", "between 0 and 1", "hold classes"),
+    C(lambda: focal(X, Y, "heavy"), "sample_weight", "got dtype <U5", "numeric"),
+    C(lambda: focal(X, Y, -W), "sample_weight", r"got -", ">= 0"),
+    C(lambda: focal(X, Y, NAN), "sample_weight", "NaN", "contains"),
+    C(lambda: focal(X, Y, INF), "sample_weight", "infinity", "contains"),
+    C(lambda: focal(X, Y, W[:5]), "sample_weight", r"\(5,\)", "shape"),
+    C(lambda: focal(X, Y, 0 * W), "[Ss]ample.weights?", "0|zero"),
+    C(lambda: focal(X, Y, np.where(Y, 1e30, 1.0)), "sample_weight", r"e\+30", "differ so much"),
+    C(lambda: focal(X, Y, 1e300 * W), "sample_weight", r"got .*e\+300", "at most"),
+    C(lambda: focal(X_val=X), "X_val", "one without the other", "together"),
+    C(lambda: focal(y_val=Y), "y_val", "one without the other", "together"),
+    C(lambda: focal(sample_weight_val=W), "sample_weight_val", "X_val", "together"),
+    C(lambda: focal(X_val=X[:, :2], y_val=Y), "X", "2 features", "expecting 4"),
+    C(lambda: focal(X_val=X, y_val=Y + 1), "y_val", "got 2", "labels of y"),
+    C(lambda: focal(X_val=X, y_val=Y[:5]), "inconsistent", r"\[60, 5\]", "numbers of samples"),
+    C(lambda: focal(eval_set=[(X, Y)]), "eval_set", "unexpected argument", "X_val"),
+    C(lambda: focal(callbacks=5), "callbacks", "got int", "list"),
+    C(lambda: focal(callbacks="stop"), "callbacks", "got str", "list"),
+    C(lambda: focal(callbacks=["stop"]), "callbacks", "got str", "functions"),
+    C(lambda: focal(estimator=classifier("xgboost"), callbacks=[print]), "callbacks",
+      "got builtin_function", "TrainingCallback"),
+    C(lambda: focal(estimator=classifier("catboost"), callbacks=[print]), "callbacks",
+      "got builtin_function", "after_iteration"),
+    C(lambda: FocalClassifier(classifier()).predict(X), "FocalClassifier", "not fitted", "Call"),
+    C(lambda: fitted().predict(X[:, :3]), "X", "3 features", "expecting 4"),
+    C(lambda: fitted().predict_proba(DATES), "X", "got dtype datetime64", "numbers"),
+]  # fmt: skip
 CASES = {
     "losses": LOSSES, "adapters": ADAPTERS, "lightgbm": LIGHTGBM, "xgboost": XGBOOST,
-    "catboost": CATBOOST,
+    "catboost": CATBOOST, "classifier": CLASSIFIER,
 }  # fmt: skip
 
 

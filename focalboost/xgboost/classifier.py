@@ -17,7 +17,7 @@ from focalboost.losses._types import Array
 from focalboost.xgboost import options
 from focalboost.xgboost.objectives import Metric, objective
 from focalboost.xgboost.options import Link, base_score
-from focalboost.xgboost.training import Chain
+from focalboost.xgboost.training import Chain, check_callbacks
 
 # XGBoost passes a Python metric through text of six decimals: of a million times the loss.
 _MAGNIFICATION = 1e6
@@ -67,7 +67,8 @@ class XGBoostAdapter:
         if "class_weight" in params:
             # which is alpha; XGBoost would warn that it does not know it
             estimator.kwargs = without(estimator.kwargs, "class_weight")
-        rows, callbacks = job.training, [*(params["callbacks"] or ()), *job.callbacks]
+        rows = job.training
+        callbacks = check_callbacks([*(params["callbacks"] or ()), *job.callbacks])
         if job.categories:
             estimator.set_params(enable_categorical=True)
         evals: dict[str, Any] = {}
