@@ -636,6 +636,9 @@ def test_class_weights_do_not_spoil_probabilities(name, weights):
     # a focal model is near the rate and not at it, by construction.
     off = [abs(m.predict_proba(X)[:, 1].mean() - RATE) for m in (model, plain)]
     assert off[0] < 0.02 < 0.08 < off[1]
+    # and they are there while it trains: the share of the positive class's weight
+    share = 1 - RATE if weights == "balanced" else 5 / 6
+    assert_allclose(model.loss_.alpha, share, rtol=1e-12)
 
 
 @report("catboost#279", "catboost#776", "catboost#1135")
