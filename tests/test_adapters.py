@@ -403,7 +403,7 @@ def test_training_goes_on(trainer, loss, tmp_path):
         assert_allclose(from_file, more, rtol=0, atol=1e-5)
     another, (X2, y2, _) = SoftmaxFocalLoss(4), make_data(n_classes=3)
     needs(trainer, another)
-    with pytest.raises(ValueError, match=f"{name} must be"):
+    with pytest.raises(ValueError, match=f"loss must be that of {name}"):
         trainer.fit(another, X2, y2 + (X2[:, 3] > 1), None, 1, trainer.params, **{name: part})
 
 

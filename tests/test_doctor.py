@@ -408,8 +408,8 @@ def test_report_reads_well():
 @pytest.mark.parametrize(
     ("objective", "kwargs", "message"),
     [
-        ("focal", {}, "loss must have a method __call__, got 'focal'"),
-        (FocalLoss, {}, "loss must be an instance, got the class FocalLoss"),
+        ("focal", {}, "objective must be a loss, a function that returns gradient .* got str"),
+        (FocalLoss, {}, "objective must be an instance, got the class FocalLoss"),
         (FocalLoss(), {"value": value}, "value must be None where the objective is a loss"),
     ],
 )

@@ -455,14 +455,14 @@ def test_soft_label_of_no_share_does_not_count():
     ("make", "error", "message"),
     [
         (lambda: FocalLoss(-1), ValueError, r"gamma must be >= 0, got -1\."),
-        (lambda: FocalLoss(np.nan), ValueError, r"gamma must be >= 0, got nan\."),
-        (lambda: FocalLoss(np.inf), ValueError, r"gamma must be >= 0, got inf\."),
+        (lambda: FocalLoss(np.nan), ValueError, r"gamma must be a finite number >= 0, got nan\."),
+        (lambda: FocalLoss(np.inf), ValueError, r"gamma must be a finite number >= 0, got inf\."),
         (lambda: FocalLoss("2"), TypeError, r"gamma must be a real number >= 0, got '2'\."),
         (lambda: FocalLoss(True), TypeError, r"gamma must be a real number >= 0, got True\."),
         (lambda: FocalLoss(None), TypeError, r"gamma must be a real number >= 0, got None\."),
         (lambda: FocalLoss(alpha=0), ValueError, r"alpha must be None or in \(0, 1\), got 0\."),
         (lambda: FocalLoss(alpha=1.0), ValueError, r"alpha must be None or in \(0, 1\), got 1\.0"),
-        (lambda: FocalLoss(alpha="balanced"), TypeError, r"alpha must be a real number .* got 'ba"),
+        (lambda: FocalLoss(alpha="balanced"), TypeError, r"None or a real number .* got 'ba"),
         (lambda: AsymmetricLoss(-1.0), ValueError, r"gamma_positive must be >= 0, got -1\.0\."),
         (lambda: AsymmetricLoss(margin=1.0), ValueError, r"margin must be in \[0, 1\), got 1\.0\."),
         (lambda: AsymmetricLoss(1.0, 0.5, 0.1), ValueError, "gamma_negative must be >= 1 where ma"),
@@ -610,7 +610,7 @@ def test_margin_is_what_asks_for_a_gamma():
 
 
 def test_max_step_is_a_number():
-    with pytest.raises(TypeError, match="max_step must be a real number None or > 0, got '4'"):
+    with pytest.raises(TypeError, match="max_step must be None or a real number > 0, got '4'"):
         TWO.curvature([1], [0.0], max_step="4")
 
 

@@ -73,7 +73,7 @@ def test_schedules_are_values():
     ("make", "error", "message"),
     [
         (lambda: LinearGamma(-1, 1, 5), ValueError, "start must be >= 0, got -1"),
-        (lambda: LinearGamma(1, np.inf, 5), ValueError, "stop must be >= 0, got inf"),
+        (lambda: LinearGamma(1, np.inf, 5), ValueError, "stop must be a finite number"),
         (lambda: LinearGamma("1", 1, 5), TypeError, "start must be a real number >= 0, got '1'"),
         (lambda: ExponentialGamma(1, 0, 5), ValueError, "stop must be > 0, got 0"),
         (lambda: LinearGamma(1, 1, 0), ValueError, "n_rounds must be a whole number >= 1, got 0"),

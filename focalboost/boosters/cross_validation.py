@@ -6,6 +6,31 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from focalboost.boosters.options import Refused, refuse
+from focalboost.losses._checks import check_kind, check_pair, check_whole
+
+
+def as_folds(folds: Any, name: str, nfold: Any, fpreproc: Any = None) -> Any:
+    """Return folds as a list of pairs, a splitter as it is, or None for a number of folds.
+
+    They are checked, and so is what is called with each fold.
+    """
+    if fpreproc is not None:
+        check_kind("fpreproc", fpreproc, Callable, "a function of a fold's data and parameters")
+    if folds is None:
+        check_whole(name, nfold, 2)
+        return None
+    rule = "pairs of indices for training and validation, or a splitter of scikit-learn's"
+    if isinstance(folds, str | type):
+        check_kind("folds", folds, (), rule)
+    if hasattr(folds, "split"):
+        return folds
+    check_kind("folds", folds, Iterable, rule)
+    pairs = list(folds)
+    for pair in pairs:
+        check_pair("folds", pair, rule)
+    if not pairs:
+        raise ValueError("folds must hold at least one pair of indices, got none.")
+    return pairs
 
 
 def preprocessed(

@@ -18,6 +18,7 @@ from scipy.special import logit
 
 from focalboost.losses import Loss
 from focalboost.losses._blocks import weighted_mean
+from focalboost.losses._checks import check_kind
 from focalboost.losses._classes import Classes
 from focalboost.losses._types import Array
 from focalboost.losses.foreign import as_metric
@@ -103,6 +104,8 @@ def of_user(functions: Iterable[Any], name: str, own: Any) -> list[Callable[...,
     """
     found: list[Callable[..., Any]] = []
     for function in functions:
+        remedy = "The names of metrics go into params."
+        check_kind(name, function, Callable, "a function of predictions and data", remedy)
         if not isinstance(function, type(own)):
             found.append(UserMetric(function, own.loss))
         elif function.loss.name == own.loss.name and function != own:

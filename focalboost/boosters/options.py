@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from focalboost.losses._checks import check_kind, check_whole
+
 ALPHA = (
     "It has no effect with a Python objective. Remove it and pass alpha = w / (1 + w) to the loss; "
     "for a positive weight of w = 10, alpha = 0.909."
@@ -53,15 +55,39 @@ def warn_of(params: Mapping[str, Any], refused: Iterable[Refused]) -> None:
         warnings.warn(str(error), stacklevel=3)
 
 
+def as_params(params: Any) -> dict[str, Any]:
+    """Return a copy of a booster's parameters."""
+    check_kind("params", {} if params is None else params, Mapping, "a dict")
+    return dict(params or {})
+
+
+def check_rounds(**rounds: Any) -> None:
+    """Raise a ValueError for a number of rounds that is given and is none."""
+    for name, value in rounds.items():
+        if value is not None:
+            check_whole(name, value, 1)
+
+
+def check_model(name: str, model: Any, kinds: Any, rule: str) -> None:
+    """Raise an error for a model to continue that is none, or for a path where no file is."""
+    check_kind(name, model, (str, os.PathLike, kinds), rule)
+    if isinstance(model, str | os.PathLike) and not os.path.exists(model):
+        raise ValueError(f"{name} must be {rule}, got no file at {os.fspath(model)!r}.")
+
+
 def without(params: Mapping[str, Any], *names: str) -> dict[str, Any]:
     """Return the parameters but for these."""
     return {name: value for name, value in params.items() if name not in names}
 
 
-def thread_count(value: Any) -> int:
+def thread_count(value: Any, name: str = "n_jobs") -> int:
     """Return the number of threads that a booster's own setting means; by default all cores."""
-    if int(value or 0) > 0:
-        return int(value)
+    try:
+        count = int(value or 0)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be a whole number, got {value!r}.") from None
+    if count > 0:
+        return count
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

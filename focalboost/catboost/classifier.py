@@ -16,6 +16,7 @@ from focalboost.catboost.data import baseline, in_single_precision
 from focalboost.catboost.objectives import metric, objective, try_out
 from focalboost.catboost.options import COLUMNS, Link, defaults
 from focalboost.catboost.snapshots import bound_to_loss
+from focalboost.losses._checks import kind_of
 from focalboost.losses._types import Array
 
 
@@ -75,6 +76,12 @@ class CatBoostAdapter:
                 "early_stopping_rounds": job.patience,
                 "use_best_model": job.patience is not None,
             }
+        for callback in job.callbacks:
+            if not callable(getattr(callback, "after_iteration", None)):
+                raise TypeError(
+                    "callbacks must be a list of objects with a method after_iteration, got "
+                    f"{kind_of(callback)}."
+                )
         estimator.fit(training, callbacks=[*job.callbacks] or None, **evals)
         history = []
         if evals:

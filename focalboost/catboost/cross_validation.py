@@ -9,9 +9,15 @@ import catboost as cb
 import numpy as np
 from sklearn.model_selection import KFold, StratifiedKFold, TimeSeriesSplit
 
-from focalboost.boosters.cross_validation import as_table
+from focalboost.boosters.cross_validation import as_folds, as_table
 from focalboost.boosters.objectives import check_samples
-from focalboost.boosters.options import Refused, refuse, without
+from focalboost.boosters.options import (
+    Refused,
+    as_params,
+    check_rounds,
+    refuse,
+    without,
+)
 from focalboost.catboost.data import labels_of, training_pool
 from focalboost.catboost.options import Link, one_of
 from focalboost.catboost.training import train
@@ -151,7 +157,7 @@ def cv(
     """
     loss = as_loss(loss)
     classes = loss.kernel.classes
-    params = dict(params or {})
+    params = as_params(params)
     asked = {
         "save_snapshot": save_snapshot,
         "snapshot_file": snapshot_file,
@@ -163,6 +169,7 @@ def cv(
     }
     refuse(params, (*Link.of(classes).refused, *_REFUSED))
     refuse(asked, _REFUSED)
+    check_rounds(iterations=iterations, num_boost_round=num_boost_round)
     patience = _patience(params, early_stopping_rounds)
     pool = training_pool(one_of("pool", pool, "dtrain", dtrain), native=False)
     labels, _ = check_samples(classes, labels_of(pool), pool.get_weight() or None)
@@ -171,13 +178,16 @@ def cv(
             stratified = type != "TimeSeries" and bool(np.all(labels == np.floor(labels)))
         random_state = (partition_random_seed if seed is None else seed) if shuffle else None
         n_folds = one_of("fold_count", fold_count, "nfold", nfold)
+        n_folds = 3 if n_folds is None else n_folds
+        as_folds(None, "fold_count" if nfold is None else "nfold", n_folds)
         is_inverted = _is_inverted(type, inverted)
         _check_no_groups(pool)
-        splitter = _splitter(type, 3 if n_folds is None else n_folds, stratified, random_state)
+        splitter = _splitter(type, n_folds, stratified, random_state)
         splits = splitter.split(np.empty(len(labels)), labels)
         splits = ((test, train) if is_inverted else (train, test) for train, test in splits)
     else:
         _check_folds_alone(fold_count=fold_count, nfold=nfold, inverted=inverted, type=type)
+        folds = as_folds(folds, "nfold", None)
         splits = folds.split(np.empty(len(labels)), labels) if hasattr(folds, "split") else folds
 
     params = {**without(params, *_own_names()), "use_best_model": False}

@@ -10,6 +10,7 @@ from typing import Any
 import catboost as cb
 import numpy as np
 
+from focalboost.losses._checks import check_kind, check_pair, kind_of
 from focalboost.losses._classes import Classes
 from focalboost.losses._types import Array
 
@@ -18,7 +19,7 @@ def training_pool(pool: Any, native: bool) -> cb.Pool:
     if isinstance(pool, str | os.PathLike):
         pool = cb.Pool(os.fspath(pool))
     if not isinstance(pool, cb.Pool):
-        raise ValueError(f"pool must be a catboost.Pool or a path, got {type(pool).__name__}.")
+        raise ValueError(f"pool must be a catboost.Pool or a path, got {kind_of(pool)}.")
     if not native:
         _check_columns(pool)
     return pool
@@ -39,10 +40,13 @@ def _check_columns(pool: cb.Pool) -> None:
 
 def as_pool(data: Any, pool: cb.Pool) -> cb.Pool:
     """Return a validation set, whose columns are of the kinds of the training Pool's."""
+    rule = "a catboost.Pool, a path or a tuple (X, y), or a list of these"
+    check_kind("eval_set", data, (cb.Pool, str, os.PathLike, tuple), rule)
     if isinstance(data, cb.Pool):
         return data
     if isinstance(data, str | os.PathLike):
         return cb.Pool(os.fspath(data))
+    check_pair("eval_set", data, rule)
     return cb.Pool(
         *data,
         cat_features=pool.get_cat_feature_indices(),
@@ -52,6 +56,8 @@ def as_pool(data: Any, pool: cb.Pool) -> cb.Pool:
 
 
 def labels_of(pool: cb.Pool) -> Array:
+    if not pool.has_label():
+        raise ValueError("label must be set on pool and eval_set, got none.")
     labels = np.asarray(pool.get_label())
     if labels.dtype.kind in "OU":
         # CatBoost keeps the labels of a file, and those that are not numbers, as strings.

@@ -13,6 +13,7 @@ from focalboost.boosters.metrics import refuse_metric
 from focalboost.boosters.options import without
 from focalboost.catboost.objectives import MeanLoss
 from focalboost.losses import Loss
+from focalboost.losses._checks import as_list, kind_of
 
 # Those that look at the order of the scores alone, and CatBoost's own focal loss of raw scores.
 # With several classes the order of a class's scores is not that of its probabilities.
@@ -70,7 +71,8 @@ def metrics_of(params: Mapping[str, Any], loss: Loss) -> dict[str, Any]:
     computed = _BINARY if is_binary else _MULTICLASS
     for name in ("custom_metric", "custom_loss"):
         asked = params.get(name) or []
-        for word in [asked] if isinstance(asked, str) else asked:
+        rule = "the name of a metric, or a list of names"
+        for word in [asked] if isinstance(asked, str) else as_list(name, asked, object, rule):
             if _name(word) not in on_raw_scores:
                 refuse_metric(name, word, on_raw_scores, "Give it as eval_metric, or leave it out.")
     asked = params.get("eval_metric")
@@ -79,6 +81,12 @@ def metrics_of(params: Mapping[str, Any], loss: Loss) -> dict[str, Any]:
     if isinstance(asked, MeanLoss) or (isinstance(asked, str) and _name(asked) in on_raw_scores):
         found = asked
     elif not isinstance(asked, str):
+        methods = ("is_max_optimal", "evaluate", "get_final_error")
+        if isinstance(asked, type) or not all(callable(getattr(asked, m, None)) for m in methods):
+            raise TypeError(
+                "eval_metric must be the name of a metric, or an object with the methods "
+                f"{', '.join(methods)}, got {kind_of(asked)}."
+            )
         found = _named(type(asked).__name__, UserMetric(asked, loss))
     elif asked in computed:
         mean = MeanLoss(metrics.by_name(asked, loss, computed[asked]), is_checked=True)

@@ -13,7 +13,7 @@ import numpy as np
 
 from focalboost.boosters.locks import held
 from focalboost.boosters.objectives import check_samples
-from focalboost.boosters.options import refuse, without
+from focalboost.boosters.options import as_params, check_model, check_rounds, refuse, without
 from focalboost.catboost.data import (
     as_pool,
     baselines,
@@ -142,8 +142,13 @@ def train(
     loss = as_loss(loss)
     classes = loss.kernel.classes
     link = Link.of(classes)
-    params = dict(params or {})
+    params = as_params(params)
     refuse(params, link.refused)
+    check_rounds(
+        iterations=iterations,
+        num_boost_round=num_boost_round,
+        early_stopping_rounds=early_stopping_rounds,
+    )
     iterations = one_of("iterations", iterations, "num_boost_round", num_boost_round)
     pool = training_pool(one_of("pool", pool, "dtrain", dtrain), native)
     eval_set = one_of("eval_set", eval_set, "evals", evals)
@@ -222,6 +227,7 @@ def _errors(takes_no_file: bool) -> Iterator[None]:
 
 def _loaded(init_model: Any) -> cb.CatBoost:
     """Return a model to continue, which CatBoost itself takes as a file too."""
+    check_model("init_model", init_model, cb.CatBoost, "a catboost.CatBoost or a path")
     if isinstance(init_model, cb.CatBoost):
         return init_model
     return cb.CatBoost().load_model(init_model)

@@ -67,7 +67,8 @@ class Calibration:
 
 def check_calibration(calibration: Foreign, validation: Samples | None, labels: Array) -> None:
     """Raise a ValueError where there is no such calibration, or nothing to fit it on."""
-    if calibration is not None and calibration not in [*_METHODS]:
+    is_name = isinstance(calibration, str) and calibration in _METHODS
+    if not (calibration is None or is_name):
         raise ValueError(
             f"calibration must be 'balance', 'temperature', 'platt' or None, got {calibration!r}."
         )

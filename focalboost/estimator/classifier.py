@@ -33,7 +33,7 @@ from focalboost.estimator.stopping import check_stopping_metric, stopping_metric
 from focalboost.estimator.tables import categories_of, encode, read
 from focalboost.estimator.weights import as_alpha, mean_factor, of_estimator
 from focalboost.losses import FocalLoss, Loss, SoftmaxFocalLoss
-from focalboost.losses._checks import check_whole
+from focalboost.losses._checks import as_list, check_whole, kind_of
 from focalboost.losses._types import Array, Foreign, Function
 from focalboost.losses.foreign import as_loss
 from focalboost.losses.records import to_text
@@ -265,6 +265,11 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         TypeError
             If ``estimator`` is not a classifier of one of the three boosters, or for an argument of
             its own ``fit`` that is not here.
+
+        Warns
+        -----
+        UserWarning
+            If early stopping is asked for beside dart, in which later rounds change earlier trees.
         """
         if others:
             raise TypeError(
@@ -298,6 +303,11 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_stopping_metric(self.stopping_metric)
         if (X_val is None) != (y_val is None):
             raise ValueError("X_val and y_val must be given together, got one without the other.")
+        if X_val is None and sample_weight_val is not None:
+            raise ValueError(
+                "sample_weight_val must be given together with X_val and y_val, got it alone."
+            )
+        callbacks = as_list("callbacks", callbacks, object, "a list")
 
         table = read(X)
         self._check_columns(table, reset=True)
@@ -334,7 +344,7 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 metric,
                 is_score,
                 patience,
-                callbacks=tuple(callbacks or ()),
+                callbacks=tuple(callbacks),
                 categories=tuple(categories),
             ),
         )
@@ -529,5 +539,5 @@ def _adapter_of(estimator: Estimator) -> Adapter:
         hint = "others can take objective(loss) of focalboost.lightgbm, xgboost or catboost"
     raise TypeError(
         "estimator must be an LGBMClassifier, XGBClassifier or CatBoostClassifier, "
-        f"got {type(estimator).__name__}: {hint}."
+        f"got {kind_of(estimator)}: {hint}."
     )

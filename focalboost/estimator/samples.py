@@ -8,7 +8,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length, column_or_1d
 
 from focalboost.boosters.port import Samples, Table
-from focalboost.losses._checks import check_weights
+from focalboost.losses._checks import as_numbers, check_weights
 from focalboost.losses._types import Array, Foreign
 
 
@@ -51,6 +51,8 @@ def weighted(table: Table, labels: Array, sample_weight: Foreign) -> Samples:
     check_consistent_length(table, labels)
     if sample_weight is None:
         return Samples(table, labels, None)
+    if np.asarray(sample_weight).dtype.kind != "O":  # as pandas' nullable numbers are
+        as_numbers("sample_weight", sample_weight)
     weight = _check_sample_weight(sample_weight, table, dtype=np.float64)
     check_weights(weight)
     if not np.any(weight):

@@ -61,7 +61,8 @@ class _Predicted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 def check_stopping_metric(metric: Foreign) -> None:
     if callable(metric) and hasattr(metric, "__name__"):
         return
-    if metric not in ("log_loss", "focal_loss") and metric not in get_scorer_names():
+    names = ("log_loss", "focal_loss", *get_scorer_names())
+    if not isinstance(metric, str) or metric not in names:
         raise ValueError(
             "stopping_metric must be 'log_loss', 'focal_loss', the name of a scorer of "
             "scikit-learn's such as 'average_precision', or a function of labels and "

@@ -30,7 +30,7 @@ def read(X: Table) -> Table:
     elif pyarrow and isinstance(X, pyarrow.Table):
         X = X.to_pandas()
     elif not (pandas and isinstance(X, pandas.DataFrame)):
-        _refuse_dates(X)
+        _refuse_other_kinds(X)
         if isinstance(X, np.ma.MaskedArray):
             X = np.ma.filled(X.astype(np.float64), np.nan)
         X = check_array(X, accept_sparse="csr", ensure_all_finite=False, input_name="X")
@@ -124,10 +124,12 @@ def _is_text(dtype: Foreign) -> bool:
     return bool(pd.api.types.is_object_dtype(dtype) or pd.api.types.is_string_dtype(dtype))
 
 
-def _refuse_dates(X: Foreign) -> None:
-    # They would become numbers in some boosters.
-    if getattr(getattr(X, "dtype", None), "kind", None) in ("M", "m"):
-        raise ValueError(f"X must hold numbers, got dtype {X.dtype}: encode dates as numbers.")
+def _refuse_other_kinds(X: Foreign) -> None:
+    # Dates would become numbers in some boosters.
+    if getattr(getattr(X, "dtype", None), "kind", None) in ("M", "m", "U", "S"):
+        raise ValueError(
+            f"X must hold numbers, got dtype {X.dtype}: encode dates and text as numbers."
+        )
 
 
 def _in_native_order(X: Array) -> Array:

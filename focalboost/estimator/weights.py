@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from focalboost.losses._checks import check_real
+from focalboost.losses._checks import as_numbers, check_real, kind_of
 from focalboost.losses._types import Array, Foreign
 
 __all__ = ["EffectiveNumber"]
@@ -56,7 +56,9 @@ class EffectiveNumber:
         -------
         ndarray of shape (K,)
         """
-        n = np.asarray(counts, dtype=np.float64)
+        n = as_numbers("counts", counts).astype(np.float64)
+        if not np.all(n > 0):
+            raise ValueError(f"counts must be > 0, got {n[~(n > 0)].flat[0]:g}.")
         # beta**n by its logarithm, without cancellation where beta is near 1
         with np.errstate(divide="ignore"):
             return np.asarray((1.0 - self.beta) / -np.expm1(n * np.log(self.beta)))
@@ -64,7 +66,7 @@ class EffectiveNumber:
 
 def as_alpha(alpha: Foreign, pos_label: Foreign, classes: Array, counts: Array) -> Foreign:
     """Return ``alpha`` of a loss, given the sorted labels and their weighted numbers of samples."""
-    if pos_label is not None and pos_label not in [*classes]:
+    if pos_label is not None and (np.ndim(pos_label) or pos_label not in [*classes]):
         raise ValueError(f"pos_label must be a label of y, {[*classes]}, got {pos_label!r}.")
     if pos_label is not None and len(classes) > 2:
         raise ValueError(
@@ -72,6 +74,8 @@ def as_alpha(alpha: Foreign, pos_label: Foreign, classes: Array, counts: Array) 
         )
     if alpha is None:
         return None
+    if isinstance(alpha, type):
+        raise TypeError(f"alpha must be an instance, got {kind_of(alpha)}.")
     if isinstance(alpha, Mapping):
         weights = _from_mapping(alpha, classes)
     elif callable(alpha):

@@ -18,7 +18,14 @@ from sklearn.calibration import calibration_curve
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from focalboost.losses import FocalLoss, Loss
-from focalboost.losses._checks import as_rows, broadcast, check_weights
+from focalboost.losses._checks import (
+    as_list,
+    as_rows,
+    broadcast,
+    check_kind,
+    check_weights,
+    kind_of,
+)
 from focalboost.losses._types import Array, Foreign
 
 __all__ = ["CumulativeLossDisplay", "FocalLossDisplay", "PosteriorDisplay"]
@@ -146,9 +153,9 @@ class FocalLossDisplay:
         TypeError
             If one of ``losses`` lacks the methods in ``values``.
         """
-        if y_true not in (0, 1):
+        if np.ndim(y_true) or y_true not in (0, 1):
             raise ValueError(f"y_true must be 0 or 1, got {y_true!r}.")
-        values = [*values]
+        values = as_list("values", values, str, f"a list of some of {[*_LABELS]}")
         if not values or not {*values} <= _LABELS.keys():
             raise ValueError(f"values must hold some of {[*_LABELS]}, got {values!r}.")
         if losses is None:
@@ -163,7 +170,7 @@ class FocalLossDisplay:
 
     def plot(self, *, x: str = "p_true", ax: Foreign = None) -> FocalLossDisplay:
         """Draw the curves; ``x`` and ``ax`` are as in `from_losses`."""
-        if x not in ("p_true", "raw_prediction"):
+        if not isinstance(x, str) or x not in ("p_true", "raw_prediction"):
             raise ValueError(f"x must be 'p_true' or 'raw_prediction', got {x!r}.")
         abscissa = getattr(self, x)
         self.axes_ = _axes(ax, len(self.values))
@@ -570,8 +577,7 @@ class PosteriorDisplay:
             ``strategy``.
         """
         labels, raw = _check_predictions(y_true, raw_prediction)
-        if not callable(getattr(loss, "inverse_link", None)):
-            raise TypeError(f"loss must have the method inverse_link, got {loss!r}.")
+        _check_loss("loss", loss, ["inverse_link"])
         bins = {"n_bins": n_bins, "strategy": strategy}
         grid = np.linspace(raw.min(), raw.max(), 401)
         return cls(
@@ -610,6 +616,7 @@ def _axes(ax: Foreign, n: int) -> Array:
     """Return n axes: those given, or those of a new figure."""
     try:
         import matplotlib.pyplot as plt
+        from matplotlib.axes import Axes
     except ImportError as error:
         raise ImportError(
             "Displays need Matplotlib: install matplotlib, for example by "
@@ -620,6 +627,8 @@ def _axes(ax: Foreign, n: int) -> Array:
     axes = np.ravel(np.asarray(ax, dtype=object))
     if len(axes) != n:
         raise ValueError(f"ax must hold {n} axes, got {len(axes)}.")
+    for one in axes:
+        check_kind("ax", one, Axes, "Matplotlib's Axes, or a list of them")
     return axes
 
 
@@ -627,10 +636,18 @@ def _check_losses(losses: Sequence[Foreign], methods: Sequence[str]) -> list[For
     if not isinstance(losses, Sequence) or not losses:
         raise ValueError(f"losses must be a sequence of one loss or more, got {losses!r}.")
     for loss in losses:
-        for name in methods:
-            if not callable(getattr(loss, name, None)):
-                raise TypeError(f"losses must have the method {name}, got {loss!r}.")
+        _check_loss("losses", loss, methods)
     return [*losses]
+
+
+def _check_loss(name: str, loss: Foreign, methods: Sequence[str]) -> None:
+    if isinstance(loss, type):
+        raise TypeError(f"{name} must be an instance, got {kind_of(loss)}.")
+    for method in methods:
+        if not callable(getattr(loss, method, None)):
+            raise TypeError(f"{name} must have the method {method}, got {loss!r}.")
+    if getattr(loss, "is_multiclass", False):
+        raise ValueError(f"{name} must be for two classes with one raw score, got {loss!r}.")
 
 
 def _names(losses: list[Foreign]) -> list[str]:
@@ -661,12 +678,14 @@ def _names(losses: list[Foreign]) -> list[str]:
 
 def _predictions(estimator: Foreign, X: Foreign, y: Foreign) -> tuple[Array, Array]:
     """Return labels 0 and 1, 1 being the estimator's second class, and raw scores."""
-    if not hasattr(estimator, "raw_prediction"):
+    if isinstance(estimator, type) or not hasattr(estimator, "raw_prediction"):
         raise TypeError(
-            f"estimator must be a FocalClassifier, got {type(estimator).__name__}: of a Pipeline "
+            f"estimator must be a FocalClassifier, got {kind_of(estimator)}: of a Pipeline "
             "pass the last step, model[-1], and model[:-1].transform(X)."
         )
     check_is_fitted(estimator)
+    if len(estimator.classes_) > 2:
+        raise ValueError(f"estimator must be of two classes, got {len(estimator.classes_)}.")
     labels = column_or_1d(y)
     unknown = np.setdiff1d(labels, estimator.classes_).tolist()
     if unknown:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from inspect import signature
 
 import numpy as np
 from scipy.differentiate import derivative
 from scipy.special import expit
 
 from focalboost.losses import Loss
+from focalboost.losses._checks import check_kind, check_pair, kind_of
 from focalboost.losses._classes import TWO_CLASSES, Classes
 from focalboost.losses._types import Array, Foreign, Function
 from focalboost.losses.foreign import as_loss
@@ -100,11 +102,20 @@ def column(values: Array, j: int) -> Array:
 
 def subject_of(objective: Foreign, value: Function | None) -> Subject:
     """Return the subject that an objective is."""
+    if value is not None:
+        check_kind("value", value, Callable, "a function of labels and raw scores")
+    if isinstance(objective, type):
+        raise TypeError(f"objective must be an instance, got {kind_of(objective)}.")
     grad, hess = getattr(objective, "grad", None), getattr(objective, "hess", None)
     if callable(grad) and callable(hess):
         return _of_probabilities(objective, grad, hess, value)
     of_a_loss = ("gradient_hessian", "gradient_curvature", "init_score", "fit_intercept_only")
-    is_loss = isinstance(objective, type) or any(hasattr(objective, name) for name in of_a_loss)
+    is_loss = any(hasattr(objective, name) for name in of_a_loss)
+    if not (callable(objective) or is_loss):
+        rule = (
+            "a loss, a function that returns gradient and Hessian, or an object with grad and hess"
+        )
+        check_kind("objective", objective, (), rule)
     if callable(objective) and not is_loss:
         return _of_function(objective, value)
     if value is not None:
@@ -144,14 +155,15 @@ def _of_probabilities(
 
 def _of_function(function: Derivatives, value: Function | None) -> Subject:
     def by_labels(y: Array, z: Array, w: Array | None) -> Foreign:
-        return _times(w, *function(y, z))
+        return _times(w, *_pair(function(y, z)))
 
     def by_data(y: Array, z: Array, w: Array | None) -> Foreign:
-        return function(z, _Data(y, w))
+        return _pair(function(z, _Data(y, w)))
 
+    _check_parameters(function)
     call = by_labels
     try:
-        by_labels(np.ones(2), np.zeros(2), None)
+        by_labels(np.ones(3), np.zeros(3), None)
     except AttributeError as error:
         if "get_label" not in str(error):
             raise
@@ -159,6 +171,25 @@ def _of_function(function: Derivatives, value: Function | None) -> Subject:
     values = None if value is None else partial(_single_values, value)
     name = getattr(function, "__name__", repr(function))
     return Subject(name, TWO_CLASSES, call, values)
+
+
+def _check_parameters(function: Derivatives) -> None:
+    try:
+        parameters = signature(function)
+    except ValueError:  # of a function that was not written in Python
+        return
+    try:
+        parameters.bind(None, None)
+    except TypeError:
+        raise TypeError(
+            "objective must be a function of (y_true, raw_prediction) or of (preds, data), got one "
+            f"of {parameters}."
+        ) from None
+
+
+def _pair(found: Foreign) -> Foreign:
+    check_pair("what objective returns", found, "a pair of gradient and Hessian")
+    return found
 
 
 @dataclass(frozen=True)

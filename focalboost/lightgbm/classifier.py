@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from inspect import signature
 from typing import Any
@@ -18,6 +19,7 @@ from focalboost.lightgbm.objectives import Metric, objective
 from focalboost.lightgbm.options import Link
 from focalboost.lightgbm.sealing import seal
 from focalboost.lightgbm.training import keep_parameters
+from focalboost.losses._checks import as_list
 from focalboost.losses._types import Array
 
 
@@ -56,7 +58,8 @@ class LightGBMAdapter:
             feature_pre_filter=False,
         )
         history: dict[str, dict[str, list[float]]] = {}
-        callbacks: list[Any] = [*job.callbacks, keep_parameters, lgb.record_evaluation(history)]
+        own = as_list("callbacks", job.callbacks, Callable, "a list of functions")
+        callbacks: list[Any] = [*own, keep_parameters, lgb.record_evaluation(history)]
         evals: dict[str, Any] = {}
         if job.validation is not None:
             X, y, weight = plain_names(job.validation.X), job.validation.y, job.validation.weight

@@ -9,12 +9,18 @@ from typing import Any
 import lightgbm as lgb
 import numpy as np
 
-from focalboost.boosters.cross_validation import preprocessed
+from focalboost.boosters.cross_validation import as_folds, preprocessed
 from focalboost.boosters.locks import held
 from focalboost.boosters.objectives import RoundObjective, Samples, known_samples
-from focalboost.boosters.options import refuse, thread_count, without
+from focalboost.boosters.options import as_params, refuse, thread_count, without
 from focalboost.lightgbm import options
-from focalboost.lightgbm.data import check_no_init_score, init_scores, read, samples_of
+from focalboost.lightgbm.data import (
+    check_data_sets,
+    check_no_init_score,
+    init_scores,
+    read,
+    samples_of,
+)
 from focalboost.lightgbm.metrics import metrics_of, patience_of, stop_on
 from focalboost.lightgbm.models import read_record
 from focalboost.lightgbm.objectives import objective
@@ -22,6 +28,7 @@ from focalboost.lightgbm.options import Link
 from focalboost.lightgbm.sealing import as_booster, check_sealed, seal
 from focalboost.lightgbm.training import enter_rounds, keep_parameters
 from focalboost.losses import Loss
+from focalboost.losses._checks import as_list
 from focalboost.losses._types import Array
 from focalboost.losses.foreign import as_schedule
 from focalboost.losses.records import continued
@@ -115,12 +122,14 @@ def cv(
         begin = init_model.current_iteration()
         loss = continued(loss, read_record(init_model), "init_model")
     schedule = as_schedule(loss)
-    # LightGBM takes the number in its parameters before the argument.
-    n_rounds = int(options.get(params or {}, options.NUM_ITERATIONS) or num_boost_round)
+    params = as_params(params)
+    n_rounds = options.rounds_of(params, num_boost_round)
     first, last = schedule.at(0), schedule.at(begin + n_rounds - 1)
     link = Link.of(last.kernel.classes)
-    params = dict(params or {})
     refuse(params, link.refused)
+    check_data_sets(train_set, None)
+    folds = as_folds(folds, "nfold", nfold, fpreproc)
+    own_callbacks = as_list("callbacks", callbacks, Callable, "a list of functions")
     if init_model is not None:
         check_sealed(init_model, link)
     if metrics is not None:
@@ -133,10 +142,10 @@ def cv(
     read(train_set, train_set, params)
     _check_labels(last, train_set, is_stratified=stratified and folds is None)
 
-    n_threads = thread_count(options.get(params, options.NUM_THREADS))
+    n_threads = thread_count(options.get(params, options.NUM_THREADS), "num_threads")
     rounds = RoundObjective(schedule, objective, known, max_step, n_threads)
     prepare = _Folds(fpreproc, link, first, known, is_continued=init_model is not None)
-    callbacks = [*(callbacks or []), keep_parameters, enter_rounds(rounds, begin)]
+    callbacks = [*own_callbacks, keep_parameters, enter_rounds(rounds, begin)]
     if patience is not None:
         callbacks.append(stop_on(last, patience, params))
     with held([train_set]), init_scores([train_set], None, last.kernel.classes):

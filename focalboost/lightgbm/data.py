@@ -10,8 +10,18 @@ from typing import Any
 import lightgbm as lgb
 import numpy as np
 
+from focalboost.losses._checks import as_list, check_kind
 from focalboost.losses._classes import Classes
 from focalboost.losses._types import Array
+
+
+def check_data_sets(train_set: Any, valid_sets: Any) -> list[lgb.Dataset]:
+    """Return the validation sets as a list; all data sets are checked."""
+    remedy = "Write lightgbm.Dataset(X, y)."
+    check_kind("train_set", train_set, lgb.Dataset, "a lightgbm.Dataset", remedy)
+    if isinstance(valid_sets, lgb.Dataset):
+        return [valid_sets]
+    return as_list("valid_sets", valid_sets, lgb.Dataset, "a list of lightgbm.Dataset", remedy)
 
 
 def check_no_init_score(data: lgb.Dataset) -> None:

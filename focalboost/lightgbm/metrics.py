@@ -16,7 +16,7 @@ from focalboost.lightgbm import options
 from focalboost.lightgbm.objectives import Metric
 from focalboost.lightgbm.options import Link
 from focalboost.losses import Loss
-from focalboost.losses._checks import check_whole
+from focalboost.losses._checks import as_list, check_whole
 
 # LightGBM's names of a metric, the first of them its own, and what it computes.
 _BINARY = {
@@ -55,7 +55,8 @@ def metrics_of(
         else:
             known_names = {*ranking, *(names[0] for names in computed)}
             refuse_metric("metric", word, known_names, "Use feval, which is given probabilities.")
-    fevals = [] if feval is None else [feval] if callable(feval) else list(feval)
+    rule = "a function of predictions and data, or a list of functions"
+    fevals = [feval] if callable(feval) else as_list("feval", feval, object, rule)
     own_loss = Metric(loss, known=known)
     functions += of_user(fevals, "feval", own_loss)
     params = without(params, *options.METRIC) | {"metric": own or "None"}
@@ -65,7 +66,8 @@ def metrics_of(
 def asked_metrics(params: Mapping[str, Any]) -> list[str]:
     """Return the names of the metrics that the parameters ask for."""
     value = options.get(params, options.METRIC) or ()
-    words = value.split(",") if isinstance(value, str) else value
+    rule = "the name of a metric, or a list of names"
+    words = value.split(",") if isinstance(value, str) else as_list("metric", value, object, rule)
     return [w for word in words if (w := str(word).strip().lower()) not in _NONE]
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from focalboost.boosters.options import ALPHA, START, STOPPING, Refused
+from focalboost.losses._checks import check_whole
 from focalboost.losses._classes import Classes
 
 OBJECTIVE = ("objective", "objective_type", "app", "application", "loss")
@@ -132,6 +133,14 @@ def min_curvature(params: Mapping[str, Any]) -> tuple[str, float]:
     """Return the least curvature of a leaf, after the name under which it is set."""
     name = next((name for name in MIN_CURVATURE if name in params), MIN_CURVATURE[0])
     return name, float(params.get(name, 1e-3))
+
+
+def rounds_of(params: Mapping[str, Any], num_boost_round: Any) -> int:
+    """Return the number of rounds; LightGBM takes that in its parameters before the argument."""
+    name = next((name for name in NUM_ITERATIONS if params.get(name) is not None), None)
+    if name is None:
+        return check_whole("num_boost_round", num_boost_round, 1)
+    return check_whole(name, params[name], 1)
 
 
 def get(params: Mapping[str, Any], names: tuple[str, ...], default: Any = None) -> Any:

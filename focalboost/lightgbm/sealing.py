@@ -10,8 +10,10 @@ import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 
+from focalboost.boosters.options import check_model
 from focalboost.lightgbm.models import with_record
 from focalboost.lightgbm.options import Link
+from focalboost.losses._checks import as_numbers, check_kind
 from focalboost.losses._classes import of_scores
 from focalboost.losses.foreign import as_loss
 from focalboost.losses.records import to_text
@@ -63,7 +65,8 @@ def seal(booster: lgb.Booster, init_score: npt.ArrayLike, *, loss: Any = None) -
     >>> bool(np.allclose(sealed.predict(X, raw_score=True), booster.predict(X) + init_score))
     True
     """
-    scores = np.atleast_1d(np.asarray(init_score, dtype=np.float64))
+    check_kind("booster", booster, lgb.Booster, "a lightgbm.Booster")
+    scores = np.atleast_1d(as_numbers("init_score", init_score).astype(np.float64))
     if not np.all(np.isfinite(scores)):
         raise ValueError(f"init_score must be finite, got {scores[~np.isfinite(scores)][0]}.")
     k = booster.num_model_per_iteration()
@@ -85,6 +88,7 @@ def seal(booster: lgb.Booster, init_score: npt.ArrayLike, *, loss: Any = None) -
 
 def as_booster(init_model: str | Path | lgb.Booster) -> lgb.Booster:
     """Return a model to continue, from a file too."""
+    check_model("init_model", init_model, lgb.Booster, "a lightgbm.Booster or a path")
     if isinstance(init_model, lgb.Booster):
         return init_model
     return lgb.Booster(model_file=init_model)

@@ -11,14 +11,15 @@ import numpy as np
 
 from focalboost.boosters.locks import held
 from focalboost.boosters.objectives import RoundObjective, known_samples, warn_of_no_split
-from focalboost.boosters.options import refuse, thread_count, without
+from focalboost.boosters.options import as_params, refuse, thread_count, without
 from focalboost.lightgbm import options
-from focalboost.lightgbm.data import init_scores, read, samples_of
+from focalboost.lightgbm.data import check_data_sets, init_scores, read, samples_of
 from focalboost.lightgbm.metrics import metrics_of, patience_of, stop_on
 from focalboost.lightgbm.models import read_record
 from focalboost.lightgbm.objectives import objective
 from focalboost.lightgbm.options import Link
 from focalboost.lightgbm.sealing import as_booster, check_sealed, seal
+from focalboost.losses._checks import as_list
 from focalboost.losses.foreign import as_schedule
 from focalboost.losses.records import continued
 
@@ -112,14 +113,16 @@ def train(
         begin = init_model.current_iteration()
         loss = continued(loss, read_record(init_model), "init_model")
     schedule = as_schedule(loss)
-    # LightGBM takes the number in its parameters before the argument.
-    n_rounds = int(options.get(params or {}, options.NUM_ITERATIONS) or num_boost_round)
+    params = as_params(params)
+    n_rounds = options.rounds_of(params, num_boost_round)
     first, last = schedule.at(0), schedule.at(begin + n_rounds - 1)
     classes = last.kernel.classes
     link = Link.of(classes)
-    params = dict(params or {})
     refuse(params, link.refused)
-    valid_sets = [valid_sets] if isinstance(valid_sets, lgb.Dataset) else list(valid_sets or [])
+    valid_sets = check_data_sets(train_set, valid_sets)
+    names = [valid_names] if isinstance(valid_names, str) else valid_names
+    as_list("valid_names", names, str, "a list of names")
+    own_callbacks = as_list("callbacks", callbacks, Callable, "a list of functions")
     _check_call(params, train_set, valid_sets, keep_training_booster)
     if init_model is not None:
         check_sealed(init_model, link)
@@ -136,14 +139,14 @@ def train(
     # A model to continue brings its own init score in its first tree.
     init_score = None if init_model is not None else first.init_score(*known[id(train_set)])
 
-    n_threads = thread_count(options.get(params, options.NUM_THREADS))
+    n_threads = thread_count(options.get(params, options.NUM_THREADS), "num_threads")
     rounds = RoundObjective(schedule, objective, known, max_step, n_threads)
     if init_score is not None:
         warn_of_no_split(
             rounds.objective, known[id(train_set)], init_score, *options.min_curvature(params)
         )
     params |= {**link.params, "objective": rounds}
-    callbacks = [*(callbacks or []), keep_parameters, enter_rounds(rounds)]
+    callbacks = [*own_callbacks, keep_parameters, enter_rounds(rounds)]
     if patience is not None:
         callbacks.append(stop_on(last, patience, params))
 

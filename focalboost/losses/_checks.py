@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from numbers import Integral, Real
 
 import numpy as np
@@ -13,7 +13,10 @@ from focalboost.losses._types import Foreign
 
 
 def as_numbers(name: str, values: npt.ArrayLike) -> npt.NDArray[Foreign]:
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise ValueError(f"{name} must be numeric, got parts of different lengths.") from error
     if array.dtype.kind not in "biuf":
         raise ValueError(f"{name} must be numeric, got dtype {array.dtype}.")
     return array
@@ -74,15 +77,60 @@ def in_range(sample_weight: npt.NDArray[Foreign]) -> npt.NDArray[Foreign]:
 
 
 def check_real(name: str, value: object, rule: str, holds: Callable[[float], bool]) -> float:
+    bound = rule.removeprefix("None or ")
+    none = "" if bound == rule else "None or "
+    bound = f" {bound}" if bound else ""
     if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
-        raise TypeError(f"{name} must be a real number {rule}, got {value!r}.")
-    number = float(value)
-    if not (math.isfinite(number) and holds(number)):
+        raise TypeError(f"{name} must be {none}a real number{bound}, got {value!r}.")
+    number = _as_float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{name} must be {none}a finite number{bound}, got {value!r}.")
+    if not holds(number):
         raise ValueError(f"{name} must be {rule}, got {value!r}.")
     return number
+
+
+def _as_float(value: Real) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # a whole number that no float holds
+        return math.inf
 
 
 def check_whole(name: str, value: object, smallest: int) -> int:
     if not isinstance(value, Integral) or isinstance(value, bool) or int(value) < smallest:
         raise ValueError(f"{name} must be a whole number >= {smallest}, got {value!r}.")
     return int(value)
+
+
+def kind_of(value: object) -> str:
+    return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+
+
+def check_kind(name: str, value: object, kinds: Foreign, rule: str, remedy: str = "") -> None:
+    """Raise a TypeError for an object of another kind, by the name of its own."""
+    if not isinstance(value, kinds):
+        raise TypeError(f"{name} must be {rule}, got {kind_of(value)}. {remedy}".rstrip())
+
+
+def check_pair(name: str, value: Foreign, rule: str) -> None:
+    """Raise a TypeError for what does not have two parts."""
+    n_parts = len(value) if hasattr(value, "__len__") else None
+    if n_parts != 2:
+        length = "" if n_parts is None else f" of length {n_parts}"
+        raise TypeError(f"{name} must be {rule}, got {kind_of(value)}{length}.")
+
+
+def as_list(
+    name: str, values: Foreign, kinds: Foreign, rule: str, remedy: str = ""
+) -> list[Foreign]:
+    """Return the objects of a list, each of the same kind; None is a list of none."""
+    if values is None:
+        return []
+    if isinstance(values, str | bytes):
+        check_kind(name, values, (), rule, remedy)
+    check_kind(name, values, Iterable, rule, remedy)
+    found = list(values)
+    for value in found:
+        check_kind(name, value, kinds, rule, remedy)
+    return found

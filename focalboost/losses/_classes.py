@@ -65,7 +65,18 @@ class TwoClasses:
 
     def label_sums(self, labels: Array, weights: Array) -> float:
         """Return the weight of the positive class, or with K classes of each."""
-        return float(np.sum(labels * weights.astype(np.float64, copy=False)))
+        weights = weights.astype(np.float64, copy=False)
+        positive, negative = float(np.sum(labels * weights)), float(np.sum((1 - labels) * weights))
+        if negative > 0 and positive + negative == positive:
+            raise ValueError(
+                "sample_weight must not differ so much that the negative class has no share of the "
+                f"sum, got a sum of {negative:g} for it and of {positive:g} for the positive class."
+            )
+        return positive
+
+    def check_label_sums(self, label_sum: npt.ArrayLike) -> Array:
+        """Return `label_sums` as they come from a user, checked."""
+        return _check_sums(label_sum, ())
 
     def shares(self, label_sum: Values, weight_sum: float) -> Array:
         """Return the shares of the classes, as `link` of a kernel takes them."""
@@ -129,6 +140,9 @@ class SeveralClasses:
         weights = np.broadcast_to(weights, labels.shape)
         return np.bincount(labels.astype(np.intp), weights, minlength=self.n_classes)
 
+    def check_label_sums(self, label_sum: npt.ArrayLike) -> Array:
+        return _check_sums(label_sum, (self.n_classes,))
+
     def shares(self, label_sum: Values, weight_sum: float) -> Array:
         if not weight_sum > 0:
             raise ValueError("y_true must hold at least one sample of positive weight, got none.")
@@ -137,6 +151,16 @@ class SeveralClasses:
 
     def log_loss(self, labels: Array, log_odds: Array) -> Array:
         return np.asarray(-log_expit(log_odds[np.arange(len(labels)), labels.astype(np.intp)]))
+
+
+def _check_sums(label_sum: npt.ArrayLike, shape: tuple[int, ...]) -> Array:
+    sums = as_numbers("label_sum", label_sum)
+    if sums.shape != shape:
+        raise ValueError(f"label_sum must have shape {shape}, got {sums.shape}.")
+    if not np.all((sums >= 0) & (sums < np.inf)):
+        wrong = sums[~((sums >= 0) & (sums < np.inf))]
+        raise ValueError(f"label_sum must be finite and >= 0, got {wrong.flat[0]}.")
+    return sums
 
 
 Classes: TypeAlias = TwoClasses | SeveralClasses

@@ -406,7 +406,8 @@ class Loss(ABC):
         weights = np.ones(()) if given is None else in_range(given)
         classes = self.kernel.classes
         weight_sum = float(np.sum(np.broadcast_to(weights, labels.shape), dtype=np.float64))
-        return self.init_score_from_sums(classes.label_sums(labels, weights), weight_sum)
+        label_sum = classes.label_sums(labels, weights)
+        return self.init_score_from_sums(label_sum, weight_sum)
 
     def init_score_from_sums(self, label_sum: npt.ArrayLike, weight_sum: float) -> Values:
         """Return `init_score` from sums over the samples, for labels that arrive in parts.
@@ -424,7 +425,9 @@ class Loss(ABC):
         >>> round(FocalLoss(gamma=2.0).init_score_from_sums(1, 100), 6)
         -1.706453
         """
-        return self._finite(self.kernel.init_score_from_sums(label_sum, weight_sum))
+        sums = self.kernel.classes.check_label_sums(label_sum)
+        weight_sum = check_real("weight_sum", weight_sum, ">= 0", lambda v: v >= 0)
+        return self._finite(self.kernel.init_score_from_sums(sums, weight_sum))
 
     def _finite(self, init_score: Values) -> Values:
         if not np.all(np.isfinite(init_score)):

@@ -10,7 +10,7 @@ import numpy as np
 from focalboost.losses._checks import check_real, check_whole
 from focalboost.losses._kernels import FocalFormula, FocalKernel, SoftmaxKernel
 from focalboost.losses._types import Array, Values
-from focalboost.losses.base import Loss, real, weight
+from focalboost.losses.base import Loss, check_training, real, weight
 
 __all__ = ["FocalLoss", "SoftmaxFocalLoss"]
 
@@ -159,7 +159,8 @@ class SoftmaxFocalLoss(Loss):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "n_classes", check_whole("n_classes", self.n_classes, 2))
-        if np.ndim(self.gamma):
+        # of objects, since numpy makes no array of parts of different lengths
+        if np.ndim(np.asarray(self.gamma, dtype=object)):
             object.__setattr__(self, "gamma", self._by_class("gamma", ">= 0", lambda v: v >= 0))
         else:
             gamma = check_real("gamma", self.gamma, ">= 0", lambda v: v >= 0)
@@ -193,7 +194,7 @@ class SoftmaxFocalLoss(Loss):
                [-0.111,  0.222, -0.111],
                [-0.111, -0.111,  0.222]])
         """
-        return self.kernel.gradient_matrix(max_step)
+        return self.kernel.gradient_matrix(check_training(max_step, 1)[0])
 
     @property
     def kernel(self) -> SoftmaxKernel:

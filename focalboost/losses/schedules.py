@@ -24,7 +24,7 @@ class _Gamma:
         check_whole("n_rounds", self.n_rounds, 1)
 
     def share(self, i: int) -> float:
-        return min(i / max(self.n_rounds - 1, 1), 1.0)
+        return min(check_whole("i", i, 0) / max(self.n_rounds - 1, 1), 1.0)
 
 
 @dataclass(frozen=True)

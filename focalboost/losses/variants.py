@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import logit
+from scipy.special import expit, logit
 
 from focalboost.losses import _formulas
-from focalboost.losses._checks import check_real
+from focalboost.losses._checks import as_numbers, check_real
 from focalboost.losses._kernels import FocalFormula, Margin, MarginKernel
 from focalboost.losses._types import Array, Pair, Parts, Values
 from focalboost.losses.base import real, weight
@@ -227,6 +227,8 @@ class ModulatedLoss(MarginLoss):
                 f"derivatives, got {self.factor!r}."
             )
         z = np.linspace(-30.0, 30.0, 601)
+        for function in self._functions():
+            self._check_values(function(expit(z)), z.shape)
         with np.errstate(all="ignore"):
             rises = np.diff(self.kernel.log_odds(z)) > 0
         if not np.all(rises):
@@ -234,6 +236,14 @@ class ModulatedLoss(MarginLoss):
             raise ValueError(
                 "factor must be positive and give log-odds that increase with the raw score, got "
                 f"others at the raw score {worst:.1f}."
+            )
+
+    def _check_values(self, values: Values, shape: tuple[int, ...]) -> None:
+        found = as_numbers("factor", values).shape
+        if found not in ((), shape):
+            raise ValueError(
+                f"factor must return a number for each of {shape[0]} probabilities, got an array "
+                f"of shape {found}."
             )
 
     def value(self, margin: Margin, positive: bool) -> Values:
@@ -289,7 +299,7 @@ class FocalStarLoss(MarginLoss):
     """
 
     gamma: float = real(2.0, "> 0", lambda v: v > 0)
-    beta: float = real(1.0, "a finite number", math.isfinite)
+    beta: float = real(1.0, "", math.isfinite)
     alpha: float | None = weight()
 
     def value(self, margin: Margin, positive: bool) -> Values:
@@ -412,10 +422,11 @@ class VectorScalingLoss(MarginLoss):
         super().__post_init__()
         for name, rule, holds in (
             ("scale", "> 0", lambda v: v > 0),
-            ("shift", "a finite number", math.isfinite),
+            ("shift", "", math.isfinite),
         ):
             values = getattr(self, name)
-            if np.shape(values) != (2,):
+            # of objects, since numpy makes no array of parts of different lengths
+            if np.shape(np.asarray(values, dtype=object)) != (2,):
                 raise ValueError(
                     f"{name} must have two values, of label 0 and of label 1, got {values!r}."
                 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -17,7 +18,7 @@ from focalboost.losses._types import Array
 from focalboost.xgboost import models, options
 from focalboost.xgboost.objectives import Metric, objective
 from focalboost.xgboost.options import Link, base_score
-from focalboost.xgboost.training import Chain
+from focalboost.xgboost.training import Chain, check_callbacks
 
 # XGBoost passes a Python metric through text of six decimals: of a million times the loss.
 _MAGNIFICATION = 1e6
@@ -67,7 +68,8 @@ class XGBoostAdapter:
         if "class_weight" in params:
             # which is alpha; XGBoost would warn that it does not know it
             estimator.kwargs = without(estimator.kwargs, "class_weight")
-        rows, callbacks = job.training, [*(params["callbacks"] or ()), *job.callbacks]
+        rows = job.training
+        callbacks = check_callbacks([*(params["callbacks"] or ()), *job.callbacks])
         if job.categories:
             estimator.set_params(enable_categorical=True)
         evals: dict[str, Any] = {}
@@ -76,6 +78,13 @@ class XGBoostAdapter:
             if job.validation.weight is not None:
                 evals["sample_weight_eval_set"] = [job.validation.weight]
             if job.patience is not None:
+                if params["booster"] == "dart":
+                    warnings.warn(
+                        "XGBoost's dart changes the weights of earlier trees in later rounds, so "
+                        "that the model cut off at the best round is another than was measured "
+                        "there. Use booster='gbtree', or early_stopping_rounds=None.",
+                        stacklevel=4,
+                    )
                 # The booster then ends at its best round, for whoever predicts with it.
                 callbacks.append(
                     xgb.callback.EarlyStopping(

@@ -8,16 +8,17 @@ from typing import Any
 import numpy as np
 import xgboost as xgb
 
-from focalboost.boosters.cross_validation import as_table, preprocessed
+from focalboost.boosters.cross_validation import as_folds, as_table, preprocessed
 from focalboost.boosters.objectives import RoundObjective, Samples, known_samples
-from focalboost.boosters.options import refuse, thread_count
+from focalboost.boosters.options import check_rounds, refuse, thread_count
 from focalboost.losses import Loss
+from focalboost.losses._checks import check_whole
 from focalboost.losses.foreign import as_schedule
 from focalboost.xgboost.data import samples_of
 from focalboost.xgboost.metrics import metrics_of, results
 from focalboost.xgboost.objectives import objective
 from focalboost.xgboost.options import Link, as_dict, base_score
-from focalboost.xgboost.training import Chain
+from focalboost.xgboost.training import Chain, check_callbacks, period_of
 
 __all__ = ["cv"]
 
@@ -101,21 +102,24 @@ def cv(
     True
     """
     schedule = as_schedule(loss)
+    check_whole("num_boost_round", num_boost_round, 1)
+    check_rounds(early_stopping_rounds=early_stopping_rounds or None)
+    folds = as_folds(folds, "nfold", nfold, fpreproc)
     first, last = schedule.at(0), schedule.at(num_boost_round - 1)
     link = Link.of(last.kernel.classes)
     params = as_dict(params)
     refuse(params, link.refused)
     if metrics:
-        params["eval_metric"] = [metrics] if isinstance(metrics, str) else list(metrics)
+        params["eval_metric"] = metrics
     known: dict[int, Samples] = {}
     params, functions = metrics_of(params, custom_metric, last, known)
     # All labels, before the first fold.
     known_samples(last.kernel.classes, [(dtrain, *samples_of(dtrain))])
-    n_threads = thread_count(params.get("nthread", params.get("n_jobs")))
+    n_threads = thread_count(params.get("nthread", params.get("n_jobs")), "nthread")
     rounds = RoundObjective(schedule, objective, known, max_step, n_threads)
-    callbacks = list(callbacks or [])
-    if verbose_eval:
-        monitor = xgb.callback.EvaluationMonitor(period=int(verbose_eval), show_stdv=show_stdv)
+    callbacks = check_callbacks(callbacks)
+    if period := period_of(verbose_eval):
+        monitor = xgb.callback.EvaluationMonitor(period=period, show_stdv=show_stdv)
         callbacks.append(monitor)
     if early_stopping_rounds:
         # The last metric of the history is the one that stops: the loss.

@@ -5,10 +5,15 @@ from __future__ import annotations
 import xgboost as xgb
 
 from focalboost.boosters.objectives import Samples, labels_and_weights
+from focalboost.losses._checks import check_kind
 
 
-def samples_of(data: xgb.DMatrix) -> Samples:
+def samples_of(data: xgb.DMatrix, name: str = "dtrain") -> Samples:
     """Return labels and weights of data without scores of their own."""
+    remedy = "Write xgboost.DMatrix(X, y)."
+    check_kind(name, data, xgb.DMatrix, "an xgboost.DMatrix", remedy)
+    if not len(data.get_label()):
+        raise ValueError(f"label must be set on {name}, got none. {remedy}")
     if len(data.get_base_margin()):
         raise ValueError(
             "base_margin must not be set on the data: training starts at the optimum of the loss "

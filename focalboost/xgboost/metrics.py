@@ -10,6 +10,7 @@ from focalboost.boosters.metrics import of_user, refuse_metric
 from focalboost.boosters.objectives import Samples
 from focalboost.boosters.options import without
 from focalboost.losses import Loss
+from focalboost.losses._checks import as_list
 from focalboost.xgboost.objectives import Metric
 
 # Those that look at the order of the scores alone, and those that are computed on probabilities.
@@ -33,13 +34,15 @@ def metrics_of(
     ranking = _RANKING if is_binary else set()
     computed = _BINARY if is_binary else _MULTICLASS
     asked = params.get("eval_metric") or []
+    rule = "the name of a metric, or a list of names"
+    words = [asked] if isinstance(asked, str) else as_list("eval_metric", asked, object, rule)
     own: list[Any] = []
     functions: list[Callable[..., Any]] = []
-    for word in [asked] if isinstance(asked, str) else asked:
+    for word in words:
         name, _, argument = str(word).partition("@")
         if name in ranking:
             own.append(word)
-        elif name in computed and (not argument or name == "error"):
+        elif name in computed and (not argument or (name == "error" and _is_number(argument))):
             values = metrics.error_at(float(argument)) if argument else computed[name]
             functions.append(Metric(metrics.by_name(word, loss, values), known=known))
         else:
@@ -51,6 +54,14 @@ def metrics_of(
     # Without a metric of its own XGBoost would add its default, on raw scores.
     asked_of_booster = {"eval_metric": own} if own else {"disable_default_eval_metric": True}
     return {**without(params, "eval_metric"), **asked_of_booster}, [*functions, own_loss]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def results(found: Any) -> list[tuple[str, float]]:

@@ -11,7 +11,7 @@ import numpy as np
 import xgboost as xgb
 from scipy.special import expit, logit
 
-from focalboost.boosters.options import ALPHA, START, STOPPING, Refused
+from focalboost.boosters.options import ALPHA, START, STOPPING, Refused, as_params
 from focalboost.losses._classes import Classes
 
 # XGBoost stores an init score for each class from 3.1 on.
@@ -113,7 +113,10 @@ def base_score(init_score: Any) -> float | list[float]:
 
 def as_dict(params: Any) -> dict[str, Any]:
     """Return XGBoost's parameters as a dict; a list of pairs may name several metrics."""
-    if params is None or isinstance(params, dict):
-        return dict(params or {})
+    is_pairs = isinstance(params, list | tuple) and all(
+        isinstance(pair, list | tuple) and len(pair) == 2 for pair in params
+    )
+    if not is_pairs:
+        return as_params(params)
     metrics = [value for name, value in params if name == "eval_metric"]
     return {**dict(params), **({"eval_metric": metrics} if metrics else {})}

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
+from numbers import Integral
 from typing import Any
 
+import numpy as np
 import xgboost as xgb
 
 from focalboost.boosters.objectives import RoundObjective, known_samples, warn_of_no_split
-from focalboost.boosters.options import refuse, thread_count
+from focalboost.boosters.options import check_model, check_rounds, refuse, thread_count
+from focalboost.losses._checks import as_list, check_kind, check_pair, check_whole
 from focalboost.losses.foreign import as_schedule
 from focalboost.losses.records import continued, to_text
 from focalboost.xgboost.data import samples_of
@@ -164,17 +167,23 @@ def train(
         begin = xgb_model.num_boosted_rounds()
         loss = continued(loss, read_record(xgb_model), "xgb_model")
     schedule = as_schedule(loss)
-    first, last = schedule.at(0), schedule.at(begin + num_boost_round - 1)
+    check_whole("num_boost_round", num_boost_round, 0)
+    check_rounds(early_stopping_rounds=early_stopping_rounds or None)
+    check_kind("evals_result", {} if evals_result is None else evals_result, dict, "a dict")
+    period = period_of(verbose_eval)
+    first, last = schedule.at(0), schedule.at(max(begin + num_boost_round - 1, 0))
     classes = last.kernel.classes
     link = Link.of(classes)
     params = as_dict(params)
     refuse(params, link.refused)
-    evals = list(evals or [])
-    data_sets = list({id(d): d for d in [dtrain, *(data for data, _ in evals)]}.values())
-    known = known_samples(classes, ((data, *samples_of(data)) for data in data_sets))
+    evals = _check_evals(evals)
+    data_sets = {id(dtrain): (dtrain, "dtrain")}
+    for data, _ in evals:
+        data_sets.setdefault(id(data), (data, "evals"))
+    known = known_samples(classes, ((d, *samples_of(d, name)) for d, name in data_sets.values()))
     params, metrics = metrics_of(params, custom_metric, last, known)
     params |= link.params
-    n_threads = thread_count(params.get("nthread", params.get("n_jobs")))
+    n_threads = thread_count(params.get("nthread", params.get("n_jobs")), "nthread")
     rounds = RoundObjective(schedule, objective, known, max_step, n_threads)
     if xgb_model is None:
         init_score = first.init_score(*known[id(dtrain)])
@@ -182,9 +191,9 @@ def train(
         warn_of_no_split(rounds.objective, known[id(dtrain)], init_score, *min_curvature(params))
     else:
         _check_same_link(xgb_model, link)
-    callbacks = list(callbacks or [])
-    if verbose_eval:
-        callbacks.append(xgb.callback.EvaluationMonitor(period=int(verbose_eval)))
+    callbacks = check_callbacks(callbacks)
+    if period:
+        callbacks.append(xgb.callback.EvaluationMonitor(period=period))
     if early_stopping_rounds:
         # The last metric of the history is the one that stops: the loss.
         callbacks.append(xgb.callback.EarlyStopping(rounds=early_stopping_rounds, maximize=False))
@@ -202,7 +211,31 @@ def train(
     return write_record(booster, to_text(last))
 
 
+def period_of(verbose_eval: Any) -> int:
+    """Return the number of rounds from one line of the history to the next, or 0 without lines."""
+    rule = "a bool or a whole number"
+    check_kind("verbose_eval", verbose_eval or 0, (bool, np.bool_, Integral), rule)
+    return int(verbose_eval or 0)
+
+
+def check_callbacks(callbacks: Any) -> list[xgb.callback.TrainingCallback]:
+    rule = "a list of xgboost.callback.TrainingCallback"
+    return as_list("callbacks", callbacks, xgb.callback.TrainingCallback, rule)
+
+
+def _check_evals(evals: Any) -> list[tuple[xgb.DMatrix, str]]:
+    rule = "a list of pairs of an xgboost.DMatrix and a name"
+    pairs = as_list("evals", evals, object, rule)
+    for pair in pairs:
+        check_pair("evals", pair, rule)
+        for value, kind in zip(pair, (xgb.DMatrix, str), strict=True):
+            check_kind("evals", value, kind, rule)
+    return pairs
+
+
 def _as_booster(xgb_model: Any) -> xgb.Booster:
+    rule = "an xgboost.Booster, a path or a bytearray"
+    check_model("xgb_model", xgb_model, (xgb.Booster, bytearray), rule)
     return xgb_model if isinstance(xgb_model, xgb.Booster) else xgb.Booster(model_file=xgb_model)
 
 
