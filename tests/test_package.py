@@ -30,10 +30,11 @@ LOSSES_ORDER = (
 )
 PORT_ORDER = "options cross_validation locks objectives metrics port"
 BOOSTER_ORDER = (
-    "options data snapshots models objectives sealing metrics training cross_validation classifier"
+    "options data snapshots models objectives sealing refitting metrics training cross_validation "
+    "classifier"
 )
 # What one booster alone has.
-PARTICULAR = {"sealing", "snapshots"}
+PARTICULAR = {"refitting", "sealing", "snapshots"}
 ESTIMATOR_ORDER = "samples stopping tables weights calibration classifier models"
 ORDER = [
     *(f"losses.{name}" for name in LOSSES_ORDER.split()),

@@ -94,7 +94,8 @@ def train(
         As in `catboost.train`. A snapshot goes on under the loss and ``max_step`` that it was made
         with, and under no other.
     init_model : catboost.CatBoost or path, optional
-        A model from this function to continue; it keeps its init score. With several classes it
+        A model from this function to continue, with new data too (CatBoost has no way to fit the
+        leaves of old trees anew); it keeps its init score. With several classes it
         must not come from a file, which CatBoost does not take under a Python objective.
     loss : Loss or another object with the contract of a loss
         See `objective`. Without it, that of ``init_model``, which

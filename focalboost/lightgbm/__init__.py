@@ -1,8 +1,9 @@
-"""Losses in LightGBM: objective, metric, cv, and a train whose booster holds its init score."""
+"""Losses in LightGBM: objective and metric, and train, cv and refit whose models stand alone."""
 
 from focalboost.lightgbm.cross_validation import cv
 from focalboost.lightgbm.objectives import metric, objective
+from focalboost.lightgbm.refitting import refit
 from focalboost.lightgbm.sealing import seal
 from focalboost.lightgbm.training import train
 
-__all__ = ["cv", "metric", "objective", "seal", "train"]
+__all__ = ["cv", "metric", "objective", "refit", "seal", "train"]

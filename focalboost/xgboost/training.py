@@ -126,7 +126,8 @@ def train(
         probabilities, here those of the loss; what `metric` returns is given raw scores.
     xgb_model : str, path, xgboost.Booster or bytearray, optional
         A model of the same objective to continue, as this function returns it; it keeps its start
-        score.
+        score. With ``process_type="update"`` and ``updater="refresh"`` its leaves are fitted to new
+        data, by the loss.
     loss : Loss, ScheduledLoss or another object with the contract of a loss
         See `objective`. Without it, that of ``xgb_model``, which
         takes no other.
