@@ -35,7 +35,8 @@ class FocalLoss(Loss):
     gamma : float, default=2.0
         Focusing parameter, any real >= 0. 0 gives log loss.
     alpha : float or None, default=None
-        Weight of the positive class in (0, 1), and 1 - alpha that of the negative class. Up to an
+        Weight of the positive class in (0, 1), and 1 - alpha that of the negative class; 0 or 1
+        would leave one class without a weight, and no finite init score. Up to an
         overall factor this is a ``pos_weight`` (``scale_pos_weight``) of ``alpha / (1 - alpha)``.
         None weights both classes by 1, which is twice the loss of ``alpha=0.5``. The closed-form
         probability takes the weights out again.
