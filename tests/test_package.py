@@ -28,10 +28,10 @@ LOSSES_ORDER = (
     "_types _checks _classes _formulas _softmax _compiled _blocks _kernels base margin focal "
     "variants robust calibrated schedules foreign records"
 )
-PORT_ORDER = "options cross_validation locks objectives metrics port"
+PORT_ORDER = "options cross_validation locks objectives metrics port trees"
 BOOSTER_ORDER = (
-    "options data snapshots models objectives sealing refitting metrics training cross_validation "
-    "classifier"
+    "options data snapshots models trees objectives sealing refitting metrics training "
+    "cross_validation classifier"
 )
 # What one booster alone has.
 PARTICULAR = {"refitting", "sealing", "snapshots"}
@@ -41,6 +41,7 @@ ORDER = [
     *(f"boosters.{name}" for name in PORT_ORDER.split()),
     *(f"{booster}.{name}" for booster in BOOSTERS for name in BOOSTER_ORDER.split()),
     *(f"estimator.{name}" for name in ESTIMATOR_ORDER.split()),
+    *(f"onnx.{name}" for name in ("nodes", "posterior", "export", "pipelines")),
     *(f"inspection.{name}" for name in ("subjects", "causes", "checks", "doctor", "displays")),
 ]
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from focalboost.losses import Loss
 from focalboost.losses._types import Array, Values
@@ -109,15 +110,37 @@ def _loaded() -> Iterator[Adapter]:
     return (_adapter(library) for library in LIBRARIES if library in sys.modules)
 
 
-def find_models(model: object) -> tuple[Models, Booster] | None:
-    """Return the functions of the library that the model is of, and its native booster."""
+class Found(NamedTuple):
+    """The library that a trained model is of, its module ``models``, and the native booster."""
+
+    library: str
+    models: Models
+    booster: Booster
+
+
+def find_model(model: object) -> Found:
+    """Return where a trained model comes from, or raise a TypeError."""
     for library in LIBRARIES:
         if library in sys.modules:
             models: Models = import_module(f"focalboost.{library}.models")
             booster = models.native(model)
             if booster is not None:
-                return models, booster
-    return None
+                return Found(library, models, booster)
+    raise TypeError(
+        "model must be a trained model of LightGBM, XGBoost or CatBoost or a FocalClassifier, got "
+        f"{type(model).__name__}."
+    )
+
+
+def record_in(found: Found) -> Any:
+    """Return the record that a model holds, or raise a ValueError where it holds none."""
+    text = found.models.read_record(found.booster)
+    if text is None:
+        raise ValueError(
+            "model must hold its loss, as one from train, cv or FocalClassifier does, got one "
+            "without. Use predict_proba of the loss on the model's raw scores."
+        )
+    return json.loads(text)
 
 
 def find_adapter(estimator: object) -> Adapter | None:

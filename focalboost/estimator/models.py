@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 
-from focalboost.boosters.port import Booster, Models, Table, find_models
+from focalboost.boosters.port import Table, find_model, record_in
 from focalboost.estimator.calibration import Calibration
 from focalboost.estimator.classifier import FocalClassifier
 from focalboost.losses import Loss
@@ -53,7 +51,7 @@ def loss_of(model: Foreign) -> Loss:
     """
     if isinstance(model, FocalClassifier):
         model = model.estimator_
-    return loss_of_record(_record(*_found(model)))
+    return loss_of_record(record_in(find_model(model)))
 
 
 def predict_proba(model: Foreign, data: Table) -> Array:
@@ -93,32 +91,12 @@ def predict_proba(model: Foreign, data: Table) -> Array:
     """
     if isinstance(model, FocalClassifier):
         return model.predict_proba(data)
-    models, booster = _found(model)
-    record = _record(models, booster)
+    found = find_model(model)
+    record = record_in(found)
     loss = loss_of_record(record)
-    raw = np.asarray(models.raw_prediction(model, data), dtype=np.float64)
+    raw = np.asarray(found.models.raw_prediction(model, data), dtype=np.float64)
     log_odds = loss.log_odds(raw)
     if record.get("calibration"):
         own = record["calibration"]
         log_odds = Calibration(own["factor"], tuple(own["shift"]))(log_odds)
     return np.asarray(loss.kernel.classes.proba(log_odds))
-
-
-def _found(model: Foreign) -> tuple[Models, Booster]:
-    found = find_models(model)
-    if found is None:
-        raise TypeError(
-            "model must be a trained model of LightGBM, XGBoost or CatBoost or a FocalClassifier, "
-            f"got {type(model).__name__}."
-        )
-    return found
-
-
-def _record(models: Models, booster: Booster) -> Foreign:
-    text = models.read_record(booster)
-    if text is None:
-        raise ValueError(
-            "model must hold its loss, as one from train, cv or FocalClassifier does, got one "
-            "without. Use predict_proba of the loss on the model's raw scores."
-        )
-    return json.loads(text)

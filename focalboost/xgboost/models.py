@@ -14,7 +14,10 @@ from focalboost.losses._types import Array
 def native(model: object) -> xgb.Booster | None:
     """Return the booster of a trained model of XGBoost, and None for anything else."""
     if isinstance(model, xgb.XGBModel):
-        return model.get_booster()
+        booster = model.get_booster()
+        # The classifier predicts with the rounds up to the best.
+        is_stopped = booster.attr("best_iteration") is not None
+        return booster[: booster.best_iteration + 1] if is_stopped else booster
     return model if isinstance(model, xgb.Booster) else None
 
 
