@@ -417,7 +417,7 @@ def test_yeast():
     table = pd.read_csv(Path(folder) / "datasets" / "yeast.csv.gz")
     labels = table.filter(like="Class").to_numpy(dtype=int)
     rows = table.filter(like="Att").to_numpy()
-    booster = LGBMClassifier(n_estimators=30, learning_rate=0.1, n_jobs=1, verbose=-1)
+    booster = LGBMClassifier(n_estimators=30, num_leaves=8, n_jobs=1, verbose=-1)
     scores = {}
     for name, one in (("own", booster), ("focal", FocalClassifier(booster))):
         several = MultiOutputClassifier(one).fit(rows[:1500], labels[:1500])
