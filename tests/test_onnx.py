@@ -137,7 +137,7 @@ def train(library, n_classes, **params):
         ("lightgbm", {"boosting": "dart"}),
         ("lightgbm", {"use_missing": False}),
         ("xgboost", {}),
-        ("xgboost", {"booster": "dart", "rate_drop": 0.3}),
+        ("xgboost", {"booster": "dart", "rate_drop": 0.3, "verbosity": 0}),
         ("xgboost", {"num_parallel_tree": 2, "subsample": 0.5}),
         ("catboost", {}),
         ("catboost", {"grow_policy": "Lossguide"}),

@@ -18,9 +18,10 @@ def forest_of(booster: xgb.Booster) -> Forest:
     param, model = learner["learner_model_param"], learner["gradient_booster"]
     if "trees" not in model.get("model", {}) and "gbtree" not in model:
         raise ValueError(f"The model must have trees, got booster={model['name']!r}.")
-    # A model of dart has a factor for each tree around one of gbtree.
+    # With dropout there is a factor for each tree: before XGBoost 3.4 around the model, since within.
     grown = model.get("gbtree", model)["model"]
-    factors = model.get("weight_drop", [1.0] * len(grown["trees"]))
+    ones = [1.0] * len(grown["trees"])
+    factors = grown.get("weight_drop") or model.get("weight_drop") or ones
     start = np.atleast_1d(np.array(json.loads(param["base_score"]), dtype=np.float64))
     if learner["objective"]["name"] == "binary:logistic":
         start = logit(start)
