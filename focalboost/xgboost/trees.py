@@ -18,7 +18,7 @@ def forest_of(booster: xgb.Booster) -> Forest:
     param, model = learner["learner_model_param"], learner["gradient_booster"]
     if "trees" not in model.get("model", {}) and "gbtree" not in model:
         raise ValueError(f"The model must have trees, got booster={model['name']!r}.")
-    # With dropout there is a factor for each tree: before XGBoost 3.4 around the model, since within.
+    # With dropout each tree has a factor: before XGBoost 3.4 beside the model, since within it.
     grown = model.get("gbtree", model)["model"]
     ones = [1.0] * len(grown["trees"])
     factors = grown.get("weight_drop") or model.get("weight_drop") or ones
