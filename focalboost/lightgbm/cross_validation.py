@@ -22,16 +22,14 @@ from focalboost.lightgbm.data import (
     samples_of,
 )
 from focalboost.lightgbm.metrics import metrics_of, patience_of, stop_on
-from focalboost.lightgbm.models import read_record
 from focalboost.lightgbm.objectives import objective
 from focalboost.lightgbm.options import Link
-from focalboost.lightgbm.sealing import as_booster, check_sealed, seal
+from focalboost.lightgbm.sealing import check_sealed, seal, to_continue
 from focalboost.lightgbm.training import enter_rounds, keep_parameters
 from focalboost.losses import Loss
 from focalboost.losses._checks import as_list
 from focalboost.losses._types import Array
 from focalboost.losses.foreign import as_schedule
-from focalboost.losses.records import continued
 
 __all__ = ["cv"]
 
@@ -116,11 +114,7 @@ def cv(
     >>> 1 <= n_rounds <= 20
     True
     """
-    begin = 0
-    if init_model is not None:
-        init_model = as_booster(init_model)
-        begin = init_model.current_iteration()
-        loss = continued(loss, read_record(init_model), "init_model")
+    init_model, begin, loss = to_continue(init_model, loss)
     schedule = as_schedule(loss)
     params = as_params(params)
     n_rounds = options.rounds_of(params, num_boost_round)

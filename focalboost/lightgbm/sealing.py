@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from focalboost.boosters.options import check_model
-from focalboost.lightgbm.models import with_record
+from focalboost.lightgbm.models import read_record, with_record
 from focalboost.lightgbm.options import Link
 from focalboost.losses._checks import as_numbers, check_kind
 from focalboost.losses._classes import of_scores
 from focalboost.losses.foreign import as_loss
-from focalboost.losses.records import to_text
+from focalboost.losses.records import continued, to_text
 
 __all__ = ["seal"]
 
@@ -92,6 +92,15 @@ def as_booster(init_model: str | Path | lgb.Booster) -> lgb.Booster:
     if isinstance(init_model, lgb.Booster):
         return init_model
     return lgb.Booster(model_file=init_model)
+
+
+def to_continue(init_model: Any, loss: Any) -> tuple[lgb.Booster | None, int, Any]:
+    """Return a model to continue as a booster, its rounds, and the loss that goes on."""
+    if init_model is None:
+        return None, 0, loss
+    booster = as_booster(init_model)
+    loss = continued(loss, read_record(booster), "init_model")
+    return booster, booster.current_iteration(), loss
 
 
 def check_sealed(init_model: str | Path | lgb.Booster, link: Link) -> None:

@@ -15,13 +15,11 @@ from focalboost.boosters.options import as_params, refuse, thread_count, without
 from focalboost.lightgbm import options
 from focalboost.lightgbm.data import check_data_sets, init_scores, read, samples_of
 from focalboost.lightgbm.metrics import metrics_of, patience_of, stop_on
-from focalboost.lightgbm.models import read_record
 from focalboost.lightgbm.objectives import objective
 from focalboost.lightgbm.options import Link
-from focalboost.lightgbm.sealing import as_booster, check_sealed, seal
+from focalboost.lightgbm.sealing import check_sealed, seal, to_continue
 from focalboost.losses._checks import as_list
 from focalboost.losses.foreign import as_schedule
-from focalboost.losses.records import continued
 
 __all__ = ["train"]
 
@@ -107,11 +105,7 @@ def train(
     >>> bool(proba[:85].max() < 0.05) and bool(proba[-5:].min() > 0.8)
     True
     """
-    begin = 0
-    if init_model is not None:
-        init_model = as_booster(init_model)
-        begin = init_model.current_iteration()
-        loss = continued(loss, read_record(init_model), "init_model")
+    init_model, begin, loss = to_continue(init_model, loss)
     schedule = as_schedule(loss)
     params = as_params(params)
     n_rounds = options.rounds_of(params, num_boost_round)
