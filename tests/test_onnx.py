@@ -197,6 +197,20 @@ def test_pipeline_by_skl2onnx(zipmap):
     assert_array_equal(label, model.predict(X))
 
 
+@pytest.mark.parametrize("dtype", [int, float, bool, str])
+@pytest.mark.parametrize("zipmap", [True, False])
+def test_kinds_of_labels(dtype, zipmap):
+    skl2onnx = pytest.importorskip("skl2onnx")
+    labels = Y[2].astype(dtype)
+    model = make_pipeline(SimpleImputer(), FocalClassifier(classifier("lightgbm"))).fit(X, labels)
+    alone = FocalClassifier(classifier("lightgbm")).fit(X, labels)
+    made = skl2onnx.to_onnx(
+        model, X[:1], target_opset={"": 15, "ai.onnx.ml": 3}, options={"zipmap": zipmap}
+    )
+    assert_array_equal(run(made)[0], model.predict(X))
+    assert_array_equal(run(to_onnx(alone))[0], alone.predict(X))
+
+
 @pytest.mark.slow
 def test_a_process_with_onnxruntime_alone(tmp_path):
     model = train("lightgbm", 2)

@@ -27,7 +27,8 @@ def to_onnx(model: Any, *, opset: int = 15) -> onnx.ModelProto:
     The graph takes ``X``, single precision numbers of shape (n, n_features), and gives
 
     ``label`` : shape (n,)
-        The most probable class, of ``classes_`` of a `FocalClassifier`, else 0 to K - 1.
+        The most probable class, of ``classes_`` of a `FocalClassifier`, else 0 to K - 1; text, or
+        whole numbers, as which booleans and floats are given.
     ``probabilities`` : shape (n, K)
         Those of `focalboost.predict_proba`, in single precision.
     ``raw_prediction`` : shape (n,) or (n, K)
@@ -73,6 +74,7 @@ def to_onnx(model: Any, *, opset: int = 15) -> onnx.ModelProto:
     n_classes = loss.kernel.classes.n_classes
     labels = record.get("labels")
     labels = np.arange(n_classes) if labels is None else np.array(labels)
+    is_text = labels.dtype.kind == "U"
     calibration = record.get("calibration") or {"factor": 1.0, "shift": []}
 
     g = Graph()
@@ -80,17 +82,16 @@ def to_onnx(model: Any, *, opset: int = 15) -> onnx.ModelProto:
     scores = g("Reshape", "sums", np.array([-1, k]))
     add_posterior(g, scores, loss, calibration["factor"], calibration["shift"], "probabilities")
     best = g("ArgMax", "probabilities", axis=1, keepdims=0)
-    g("Gather", labels, best, name="label")
+    g("Gather", labels if is_text else labels.astype(np.int64), best, name="label")
     g("Reshape", scores, np.array([-1] if k == 1 else [-1, k]), name="raw_prediction")
-    kind = {"U": TensorProto.STRING, "f": TensorProto.FLOAT}.get(
-        labels.dtype.kind, TensorProto.INT64
-    )
     graph = helper.make_graph(
         g.nodes,
         "focalboost",
         [helper.make_tensor_value_info("X", TensorProto.FLOAT, ["n", forest.n_features])],
         [
-            helper.make_tensor_value_info("label", kind, ["n"]),
+            helper.make_tensor_value_info(
+                "label", TensorProto.STRING if is_text else TensorProto.INT64, ["n"]
+            ),
             helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", n_classes]),
             helper.make_tensor_value_info(
                 "raw_prediction", TensorProto.FLOAT, ["n"] if k == 1 else ["n", k]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from onnx import TensorProto
 
 from focalboost.losses import (
     AsymmetricLoss,
@@ -152,7 +153,7 @@ def _asymmetric(loss: Any) -> Tilt:
         is_negative = np.array([[True, False]])
         return g(
             "Where",
-            g("Cast", is_negative, to=9),
+            g("Cast", is_negative, to=TensorProto.BOOL),
             g("Sub", beyond, parts.L),
             focal(g, parts),
         )
