@@ -63,15 +63,19 @@ class TwoClasses:
         """Return raw scores of which a booster's own link makes the probabilities."""
         return log_odds
 
-    def label_sums(self, labels: Array, weights: Array) -> float:
+    def label_sums(self, labels: Array, weights: Array, weight_sum: float) -> float:
         """Return the weight of the positive class, or with K classes of each."""
         weights = weights.astype(np.float64, copy=False)
-        positive, negative = float(np.sum(labels * weights)), float(np.sum((1 - labels) * weights))
-        if negative > 0 and positive + negative == positive:
-            raise ValueError(
-                "sample_weight must not differ so much that the negative class has no share of the "
-                f"sum, got a sum of {negative:g} for it and of {positive:g} for the positive class."
-            )
+        positive = float(np.sum(labels * weights))
+        # Only where little or nothing is left for the negative class is it summed up too.
+        if weight_sum - positive <= 1e-12 * positive:
+            negative = float(np.sum((1 - labels) * weights))
+            if negative > 0 and positive + negative == positive:
+                raise ValueError(
+                    "sample_weight must not differ so much that the negative class has no share of "
+                    f"the sum, got a sum of {negative:g} for it and of {positive:g} for the "
+                    "positive class."
+                )
         return positive
 
     def check_label_sums(self, label_sum: npt.ArrayLike) -> Array:
@@ -136,7 +140,7 @@ class SeveralClasses:
     def own_scores(self, log_odds: Array) -> Array:
         return self.log_proba(log_odds)
 
-    def label_sums(self, labels: Array, weights: Array) -> Array:
+    def label_sums(self, labels: Array, weights: Array, weight_sum: float) -> Array:  # noqa: ARG002
         weights = np.broadcast_to(weights, labels.shape)
         return np.bincount(labels.astype(np.intp), weights, minlength=self.n_classes)
 

@@ -406,7 +406,7 @@ class Loss(ABC):
         weights = np.ones(()) if given is None else in_range(given)
         classes = self.kernel.classes
         weight_sum = float(np.sum(np.broadcast_to(weights, labels.shape), dtype=np.float64))
-        label_sum = classes.label_sums(labels, weights)
+        label_sum = classes.label_sums(labels, weights, weight_sum)
         return self.init_score_from_sums(label_sum, weight_sum)
 
     def init_score_from_sums(self, label_sum: npt.ArrayLike, weight_sum: float) -> Values:
