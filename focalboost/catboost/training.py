@@ -138,8 +138,9 @@ def train(
     >>> bool(proba[:85].max() < 0.05) and bool(proba[-5:].min() > 0.8)
     True
     """
-    if init_model is not None:
-        loss = continued(loss, read_record(_loaded(init_model)), "init_model")
+    start = None if init_model is None else _loaded(init_model)
+    if start is not None:
+        loss = continued(loss, read_record(start), "init_model")
     loss = as_loss(loss)
     classes = loss.kernel.classes
     link = Link.of(classes)
@@ -158,10 +159,9 @@ def train(
     pools = list({id(p): p for p in [pool, *eval_pools]}.values())
     samples = [check_samples(classes, labels_of(p), p.get_weight() or None) for p in pools]
     are_hard = all(np.all(y == np.floor(y)) for y, _ in samples)
-    init_score = loss.init_score(*samples[0])
-    if init_model is not None:
-        init_score = _init_score_of(init_model, classes)
-    init_score = in_single_precision(init_score)
+    # A model to continue brings its own init score, and CatBoost takes no baseline then.
+    own = loss.init_score(*samples[0]) if start is None else _init_score_of(start, classes)
+    init_score = in_single_precision(own)
 
     params = metrics_of(without(params, *link.names), loss)
     params |= defaults(params, iterations, pool.num_col(), classes)
@@ -178,12 +178,10 @@ def train(
     if are_hard:
         # Without them predict would have no labels to give where eval_metric is a Python object.
         params["class_names"] = link.class_names
-    # A model to continue brings its own init score, and CatBoost takes no baseline then.
-    is_continued = init_model is not None
     with (
         held(pools),
-        baselines(pools, None if is_continued else init_score, classes),
-        _errors(is_continued and classes.n_scores > 1),
+        baselines(pools, init_score if start is None else None, classes),
+        _errors(start is not None and classes.n_scores > 1),
     ):
         model = cb.train(
             pool,
@@ -234,8 +232,8 @@ def _loaded(init_model: Any) -> cb.CatBoost:
     return cb.CatBoost().load_model(init_model)
 
 
-def _init_score_of(init_model: Any, classes: Classes) -> Any:
-    scale, bias = _loaded(init_model).get_scale_and_bias()
+def _init_score_of(init_model: cb.CatBoost, classes: Classes) -> Any:
+    scale, bias = init_model.get_scale_and_bias()
     if scale != 1 or np.size(bias) != classes.n_scores:
         raise ValueError(
             f"init_model must be a model of scale 1 with {classes.n_scores} raw scores for a "
