@@ -1,5 +1,7 @@
 """What is particular to XGBoost: its callbacks, its history, its base_score."""
 
+import re
+
 import numpy as np
 import pytest
 from backends import make_data, noisy_data
@@ -91,6 +93,19 @@ def test_warns_of_a_init_score_that_it_cannot_store():
     data, params = xgboost.DMatrix(X, Y, weight=weight), {"min_child_weight": 0.0}
     with pytest.warns(UserWarning, match="XGBoost stores the init score -2"):
         focalboost.xgboost.train(params, data, 1, loss=FocalLoss(0.0))
+
+
+@pytest.mark.parametrize(
+    "params", [{}, {"rate_drop": 0.9}, {"one_drop": True}, {"booster": "dart", "rate_drop": 0.9}]
+)
+def test_dropout_is_known_as_what_it_is(params):
+    from focalboost.xgboost.options import is_dropout
+
+    own = {"objective": "binary:logistic", "nthread": 1, "verbosity": 0}
+    model = xgboost.train({**own, **params}, xgboost.DMatrix(X, Y), 5)
+    found = re.search(rb'"weight_drop":\[([^]]*)\]', bytes(model.save_raw("json")))
+    weights = [] if found is None else [float(weight) for weight in found[1].split(b",")]
+    assert is_dropout(params) == any(weight != 1 for weight in weights)
 
 
 def test_cv():

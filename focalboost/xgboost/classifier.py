@@ -78,11 +78,12 @@ class XGBoostAdapter:
             if job.validation.weight is not None:
                 evals["sample_weight_eval_set"] = [job.validation.weight]
             if job.patience is not None:
-                if params["booster"] == "dart":
+                if options.is_dropout(params):
                     warnings.warn(
                         "XGBoost's dart changes the weights of earlier trees in later rounds, so "
                         "that the model cut off at the best round is another than was measured "
-                        "there. Use booster='gbtree', or early_stopping_rounds=None.",
+                        "there. Use booster='gbtree' without rate_drop and one_drop, or "
+                        "early_stopping_rounds=None.",
                         stacklevel=4,
                     )
                 # The booster then ends at its best round, for whoever predicts with it.

@@ -17,6 +17,9 @@ from focalboost.losses._classes import Classes
 # XGBoost stores an init score for each class from 3.1 on.
 TAKES_SEVERAL_CLASSES = tuple(map(int, xgb.__version__.split(".")[:2])) >= (3, 1)
 
+# Dropout needs no booster="dart" from 3.4 on.
+_DROPS_IN_GBTREE = tuple(map(int, xgb.__version__.split(".")[:2])) >= (3, 4)
+
 _ALWAYS = (
     Refused(("scale_pos_weight",), (1, None), ALPHA),
     Refused(("base_score",), (None,), START),
@@ -83,6 +86,12 @@ class Link:
         harmless = (*self.objective.harmless, "binary:logistic")
         objective = replace(self.objective, harmless=harmless)
         return (*(r for r in self.refused if r is not self.objective), objective, *_IN_CLASSIFIER)
+
+
+def is_dropout(params: Mapping[str, Any]) -> bool:
+    """Return whether later rounds change the weights of earlier trees."""
+    asked = any(params.get(name) for name in ("rate_drop", "one_drop"))
+    return params.get("booster") == "dart" or (_DROPS_IN_GBTREE and asked)
 
 
 def min_curvature(params: Mapping[str, Any]) -> tuple[str, float]:
