@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from backends import QUIET, TRAINERS, make_data, needs
 from numpy.testing import assert_allclose
+from sklearn.metrics import brier_score_loss
 from sklearn.model_selection import StratifiedKFold
 
-from focalboost import FocalLoss, LinearGamma, ScheduledLoss, SoftmaxFocalLoss
+from focalboost import FocalLoss, LinearGamma, ScheduledLoss, SoftmaxFocalLoss, predict_proba
 
 # Small data and a large step: the mean curve turns within the rounds.
 ROUNDS = 16
@@ -164,6 +165,42 @@ def test_catboost_agrees_with_its_own_cv_of_log_loss():
         found = ours[name.replace("Logloss", "MeanLoss")]
         atol = 2e-4 if name.startswith("train") else 1e-6
         assert_allclose(found, built_in[name], rtol=0, atol=atol)
+
+
+def test_a_metric_of_the_users_gets_probabilities(library):
+    loss, data, brier = LOSSES[2], data_of(library, X, Y), []
+
+    def metric(proba, validation):
+        value = brier_score_loss(validation.get_label(), proba)
+        return ("brier", value, False) if library == "lightgbm" else ("brier", value)
+
+    if library == "lightgbm":
+        found = cv(library, data, FOLDS[2], loss, rounds=3, feval=metric, return_cvbooster=True)
+        models = found["cvbooster"].boosters
+    elif library == "xgboost":
+        found = cv(library, data, FOLDS[2], loss, rounds=3, custom_metric=metric)
+        train = import_module("focalboost.xgboost").train
+        parts = [data_of(library, X[rows], Y[rows]) for rows, _ in FOLDS[2]]
+        models = [train(PARAMS[library], part, 3, loss=loss) for part in parts]
+    else:
+        # CatBoost takes objects for its own loss function's scores; Brier by name is ours.
+        params = {"eval_metric": "BrierScore"}
+        found, models = cv(library, data, FOLDS[2], loss, params, rounds=3, return_models=True)
+    for model, (_, rows) in zip(models, FOLDS[2], strict=True):
+        brier.append(brier_score_loss(Y[rows], predict_proba(model, X[rows])[:, 1]))
+    name = {"catboost": "test-BrierScore-mean"}.get(library, MEAN[library].format("brier"))
+    # Raw scores of XGBoost are in single precision.
+    assert_allclose(found[name][-1], np.mean(brier), rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize("library", ["lightgbm", "xgboost"])
+def test_too_little_curvature_for_a_split_is_warned_of(library):
+    pytest.importorskip(library)
+    option = {"min_child_weight": 100.0}
+    with pytest.warns(UserWarning, match=r"min_child_weight is 100, .* no tree can split"):
+        found = cv(library, data_of(library, X, Y), FOLDS[2], LOSSES[2], option, rounds=2)
+    means = curve(library, found, LOSSES[2].name)
+    assert means[0] == means[1]
 
 
 def test_early_stopping_watches_the_mean_of_the_loss(library):

@@ -9,15 +9,10 @@ from focalboost.boosters.options import Refused, refuse
 from focalboost.losses._checks import check_kind, check_pair, check_whole
 
 
-def as_folds(folds: Any, name: str, nfold: Any, fpreproc: Any = None) -> Any:
-    """Return folds as a list of pairs, a splitter as it is, or None for a number of folds.
-
-    They are checked, and so is what is called with each fold.
-    """
-    if fpreproc is not None:
-        check_kind("fpreproc", fpreproc, Callable, "a function of a fold's data and parameters")
+def as_folds(folds: Any, nfold: Any) -> Any:
+    """Return folds as a list of pairs, a splitter as it is, or None for a number of folds."""
     if folds is None:
-        check_whole(name, nfold, 2)
+        check_whole("nfold", nfold, 2)
         return None
     rule = "pairs of indices for training and validation, or a splitter of scikit-learn's"
     if isinstance(folds, str | type):
@@ -42,6 +37,7 @@ def preprocessed(
     metric_names: Iterable[str],
 ) -> tuple[Any, Any, dict[str, Any]]:
     """Return the data of a fold and its parameters as the user's function changes them."""
+    check_kind("fpreproc", fpreproc, Callable, "a function of a fold's data and parameters")
     first, second, new = fpreproc(first, second, dict(params))
     changed = {k: v for k, v in new.items() if k not in params or params[k] is not v}
     refuse(changed, refused)

@@ -178,8 +178,8 @@ def cv(
             stratified = type != "TimeSeries" and bool(np.all(labels == np.floor(labels)))
         random_state = (partition_random_seed if seed is None else seed) if shuffle else None
         n_folds = one_of("fold_count", fold_count, "nfold", nfold)
-        n_folds = 3 if n_folds is None else n_folds
-        as_folds(None, "fold_count" if nfold is None else "nfold", n_folds)
+        name = "fold_count" if nfold is None else "nfold"
+        n_folds = check_whole(name, 3 if n_folds is None else n_folds, 2)
         is_inverted = _is_inverted(type, inverted)
         _check_no_groups(pool)
         splitter = _splitter(type, n_folds, stratified, random_state)
@@ -187,7 +187,7 @@ def cv(
         splits = ((test, train) if is_inverted else (train, test) for train, test in splits)
     else:
         _check_folds_alone(fold_count=fold_count, nfold=nfold, inverted=inverted, type=type)
-        folds = as_folds(folds, "nfold", None)
+        folds = as_folds(folds, None)
         splits = folds.split(np.empty(len(labels)), labels) if hasattr(folds, "split") else folds
 
     params = {**without(params, *_own_names()), "use_best_model": False}

@@ -11,7 +11,13 @@ import numpy as np
 
 from focalboost.boosters.cross_validation import as_folds, preprocessed
 from focalboost.boosters.locks import held
-from focalboost.boosters.objectives import RoundObjective, Samples, known_samples
+from focalboost.boosters.objectives import (
+    RoundObjective,
+    Samples,
+    check_samples,
+    known_samples,
+    warn_of_no_split,
+)
 from focalboost.boosters.options import as_params, refuse, thread_count, without
 from focalboost.lightgbm import options
 from focalboost.lightgbm.data import (
@@ -28,7 +34,6 @@ from focalboost.lightgbm.sealing import check_sealed, seal, to_continue
 from focalboost.lightgbm.training import enter_rounds, keep_parameters
 from focalboost.losses import Loss
 from focalboost.losses._checks import as_list
-from focalboost.losses._types import Array
 from focalboost.losses.foreign import as_schedule
 
 __all__ = ["cv"]
@@ -100,6 +105,11 @@ def cv(
     ValueError
         If a label, raw score or parameter breaks its rule; the message names it.
 
+    Warns
+    -----
+    UserWarning
+        If a fold has too little curvature at the start for a single split.
+
     Examples
     --------
     >>> import lightgbm, numpy as np
@@ -122,7 +132,7 @@ def cv(
     link = Link.of(last.kernel.classes)
     refuse(params, link.refused)
     check_data_sets(train_set, None)
-    folds = as_folds(folds, "nfold", nfold, fpreproc)
+    folds = as_folds(folds, nfold)
     own_callbacks = as_list("callbacks", callbacks, Callable, "a list of functions")
     if init_model is not None:
         check_sealed(init_model, link)
@@ -138,7 +148,7 @@ def cv(
 
     n_threads = thread_count(options.get(params, options.NUM_THREADS), "num_threads")
     rounds = RoundObjective(schedule, objective, known, max_step, n_threads)
-    prepare = _Folds(fpreproc, link, first, known, is_continued=init_model is not None)
+    prepare = _Folds(fpreproc, link, first, rounds, is_continued=init_model is not None)
     callbacks = [*own_callbacks, keep_parameters, enter_rounds(rounds, begin)]
     if patience is not None:
         callbacks.append(stop_on(last, patience, params))
@@ -172,14 +182,14 @@ class _Folds:
         fpreproc: Callable[..., Any] | None,
         link: Link,
         loss: Loss,
-        known: dict[int, Samples],
+        rounds: RoundObjective,
         *,
         is_continued: bool,
     ) -> None:
         self._fpreproc = fpreproc
         self._link = link
         self._loss = loss
-        self._known = known
+        self._rounds = rounds
         self._is_continued = is_continued
         self.init_scores: list[Any] = []
 
@@ -194,27 +204,28 @@ class _Folds:
         # fold's booster keeps alive.
         classes = self._loss.kernel.classes
         data_sets = [dtrain.construct(), dtest.construct()]
-        self._known |= known_samples(classes, ((data, *samples_of(data)) for data in data_sets))
+        known = known_samples(classes, ((data, *samples_of(data)) for data in data_sets))
+        self._rounds.known |= known
         # A model to continue brings its own init score, which LightGBM has set by now.
         init_score = np.zeros(classes.n_scores)
         if not self._is_continued:
-            init_score = self._loss.init_score(*self._known[id(dtrain)])
+            samples = known[id(dtrain)]
+            init_score = self._loss.init_score(*samples)
+            least = options.min_curvature(params)
+            warn_of_no_split(self._rounds.objective, samples, init_score, *least)
             for data in data_sets:
-                self._set(data, init_score)
+                self._set(data, init_score, len(known[id(data)][0]))
         self.init_scores.append(init_score)
         return dtrain, dtest, params
 
-    def _set(self, data: lgb.Dataset, init_score: Any) -> None:
+    def _set(self, data: lgb.Dataset, init_score: Any, n: int) -> None:
         if self._fpreproc is not None:
             check_no_init_score(data)
-        n = len(self._known[id(data)][0])
         data.set_init_score(self._loss.kernel.classes.repeat(init_score, n))
 
 
 def _check_labels(loss: Loss, train_set: lgb.Dataset, *, is_stratified: bool) -> None:
-    labels: Array = known_samples(loss.kernel.classes, [(train_set, *samples_of(train_set))])[
-        id(train_set)
-    ][0]
+    labels, _ = check_samples(loss.kernel.classes, *samples_of(train_set))
     is_soft = labels != np.floor(labels)
     if is_stratified and np.any(is_soft):
         raise ValueError(

@@ -9,16 +9,22 @@ import numpy as np
 import xgboost as xgb
 
 from focalboost.boosters.cross_validation import as_folds, as_table, preprocessed
-from focalboost.boosters.objectives import RoundObjective, Samples, known_samples
-from focalboost.boosters.options import check_rounds, refuse, thread_count
+from focalboost.boosters.objectives import (
+    RoundObjective,
+    Samples,
+    check_samples,
+    known_samples,
+    warn_of_no_split,
+)
+from focalboost.boosters.options import refuse, thread_count
 from focalboost.losses import Loss
 from focalboost.losses._checks import check_whole
 from focalboost.losses.foreign import as_schedule
 from focalboost.xgboost.data import samples_of
 from focalboost.xgboost.metrics import metrics_of, results
 from focalboost.xgboost.objectives import objective
-from focalboost.xgboost.options import Link, as_dict, base_score
-from focalboost.xgboost.training import Chain, check_callbacks, period_of
+from focalboost.xgboost.options import Link, as_dict, base_score, min_curvature
+from focalboost.xgboost.training import Chain, asked_callbacks
 
 __all__ = ["cv"]
 
@@ -84,7 +90,8 @@ def cv(
     Warns
     -----
     UserWarning
-        If the init score of a fold is beyond 13.8, where XGBoost cuts it off.
+        If the init score of a fold is beyond 13.8, where XGBoost cuts it off, or if a fold has too
+        little curvature at the start for a single split.
 
     Examples
     --------
@@ -103,8 +110,7 @@ def cv(
     """
     schedule = as_schedule(loss)
     check_whole("num_boost_round", num_boost_round, 1)
-    check_rounds(early_stopping_rounds=early_stopping_rounds or None)
-    folds = as_folds(folds, "nfold", nfold, fpreproc)
+    folds = as_folds(folds, nfold)
     first, last = schedule.at(0), schedule.at(num_boost_round - 1)
     link = Link.of(last.kernel.classes)
     params = as_dict(params)
@@ -114,17 +120,11 @@ def cv(
     known: dict[int, Samples] = {}
     params, functions = metrics_of(params, custom_metric, last, known)
     # All labels, before the first fold.
-    known_samples(last.kernel.classes, [(dtrain, *samples_of(dtrain))])
+    check_samples(last.kernel.classes, *samples_of(dtrain))
     n_threads = thread_count(params.get("nthread", params.get("n_jobs")), "nthread")
     rounds = RoundObjective(schedule, objective, known, max_step, n_threads)
-    callbacks = check_callbacks(callbacks)
-    if period := period_of(verbose_eval):
-        monitor = xgb.callback.EvaluationMonitor(period=period, show_stdv=show_stdv)
-        callbacks.append(monitor)
-    if early_stopping_rounds:
-        # The last metric of the history is the one that stops: the loss.
-        callbacks.append(xgb.callback.EarlyStopping(rounds=early_stopping_rounds, maximize=False))
-    history = _History(functions, rounds, callbacks)
+    asked = asked_callbacks(callbacks, verbose_eval, early_stopping_rounds, show_stdv=show_stdv)
+    history = _History(functions, rounds, asked)
     xgb.cv(
         {**params, **link.params},
         dtrain,
@@ -133,7 +133,7 @@ def cv(
         stratified=stratified,
         folds=folds,
         obj=rounds,
-        fpreproc=_fold_by_fold(fpreproc, link, first, known),
+        fpreproc=_fold_by_fold(fpreproc, link, first, rounds),
         as_pandas=False,
         seed=seed,
         callbacks=[history],
@@ -193,7 +193,7 @@ class _History(Chain):
 
 
 def _fold_by_fold(
-    fpreproc: Callable[..., Any] | None, link: Link, loss: Loss, known: dict[int, Samples]
+    fpreproc: Callable[..., Any] | None, link: Link, loss: Loss, rounds: RoundObjective
 ) -> Callable[..., Any]:
     """Return what `xgboost.cv` calls with each fold: it sets the training part's init score."""
 
@@ -205,11 +205,10 @@ def _fold_by_fold(
         # The objective and the metrics know the samples by the id of the DMatrix, which the fold
         # keeps alive.
         samples = ((data, *samples_of(data)) for data in (dtrain, dtest))
-        known.update(known_samples(loss.kernel.classes, samples))
-        return (
-            dtrain,
-            dtest,
-            {**param, "base_score": base_score(loss.init_score(*known[id(dtrain)]))},
-        )
+        rounds.known |= known_samples(loss.kernel.classes, samples)
+        of_training = rounds.known[id(dtrain)]
+        init_score = loss.init_score(*of_training)
+        warn_of_no_split(rounds.objective, of_training, init_score, *min_curvature(param))
+        return dtrain, dtest, {**param, "base_score": base_score(init_score)}
 
     return prepare

@@ -169,9 +169,8 @@ def train(
         loss = continued(loss, read_record(xgb_model), "xgb_model")
     schedule = as_schedule(loss)
     check_whole("num_boost_round", num_boost_round, 0)
-    check_rounds(early_stopping_rounds=early_stopping_rounds or None)
     check_kind("evals_result", {} if evals_result is None else evals_result, dict, "a dict")
-    period = period_of(verbose_eval)
+    asked = asked_callbacks(callbacks, verbose_eval, early_stopping_rounds)
     first, last = schedule.at(0), schedule.at(max(begin + num_boost_round - 1, 0))
     classes = last.kernel.classes
     link = Link.of(classes)
@@ -192,12 +191,6 @@ def train(
         warn_of_no_split(rounds.objective, known[id(dtrain)], init_score, *min_curvature(params))
     else:
         _check_same_link(xgb_model, link)
-    callbacks = check_callbacks(callbacks)
-    if period:
-        callbacks.append(xgb.callback.EvaluationMonitor(period=period))
-    if early_stopping_rounds:
-        # The last metric of the history is the one that stops: the loss.
-        callbacks.append(xgb.callback.EarlyStopping(rounds=early_stopping_rounds, maximize=False))
     booster = xgb.train(
         params,
         dtrain,
@@ -207,16 +200,25 @@ def train(
         evals_result=evals_result,
         verbose_eval=False,
         xgb_model=xgb_model,
-        callbacks=[_Callbacks(metrics, rounds, evals, callbacks)],
+        callbacks=[_Callbacks(metrics, rounds, evals, asked)],
     )
     return write_record(booster, to_text(last))
 
 
-def period_of(verbose_eval: Any) -> int:
-    """Return the number of rounds from one line of the history to the next, or 0 without lines."""
+def asked_callbacks(
+    callbacks: Any, verbose_eval: Any, early_stopping_rounds: Any, **of_monitor: Any
+) -> list[xgb.callback.TrainingCallback]:
+    """Return the user's callbacks, and those that the arguments of a training ask for."""
+    asked = check_callbacks(callbacks)
     rule = "a bool or a whole number"
     check_kind("verbose_eval", verbose_eval or 0, (bool, np.bool_, Integral), rule)
-    return int(verbose_eval or 0)
+    check_rounds(early_stopping_rounds=early_stopping_rounds or None)
+    if verbose_eval:
+        asked.append(xgb.callback.EvaluationMonitor(period=int(verbose_eval), **of_monitor))
+    if early_stopping_rounds:
+        # The last metric of the history is the one that stops: the loss.
+        asked.append(xgb.callback.EarlyStopping(rounds=early_stopping_rounds, maximize=False))
+    return asked
 
 
 def check_callbacks(callbacks: Any) -> list[xgb.callback.TrainingCallback]:
