@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -1028,6 +1029,22 @@ def test_skops(model):
     assert set(unknown) <= set(published)
     loaded = skops.io.loads(data, trusted=unknown)
     assert_array_equal(loaded.predict_proba(table), model.predict_proba(table))
+
+
+def test_another_release_says_so_at_load(monkeypatch):
+    model = FocalClassifier().fit(X, WORDS)
+    data, by_skops = pickle.dumps(model), skops.io.dumps(model)
+    trusted = skops.io.get_untrusted_types(data=by_skops)
+    monkeypatch.setattr("focalboost.estimator.classifier.version", lambda name: "0.2.0")
+    message = f"saved by focalboost {version('focalboost')}, and this is 0.2.0"
+    for load in (
+        lambda: pickle.loads(data),
+        lambda: skops.io.loads(by_skops, trusted=trusted),
+    ):
+        with pytest.warns(UserWarning, match=message):
+            loaded = load()
+        assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+    assert vars(pickle.loads(pickle.dumps(model))).keys() == vars(model).keys()
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.InconsistentVersionWarning")

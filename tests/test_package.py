@@ -28,7 +28,7 @@ LOSSES_ORDER = (
     "_types _checks _classes _formulas _softmax _compiled _blocks _kernels base margin focal "
     "variants robust calibrated schedules foreign records"
 )
-PORT_ORDER = "options cross_validation locks objectives metrics port trees"
+PORT_ORDER = "options cross_validation locks tracking objectives metrics port trees"
 BOOSTER_ORDER = (
     "options data snapshots models trees objectives sealing refitting metrics training "
     "cross_validation classifier"

@@ -166,8 +166,9 @@ class RoundObjective:
     """The objective of the loss of the current boosting round."""
 
     schedule: Loss | ScheduledLoss
-    make: Callable[..., Objective]
-    known: dict[int, Samples]
+    make: Callable[..., Objective] = field(repr=False)
+    # not shown: MLflow writes down how the objective shows itself
+    known: dict[int, Samples] = field(repr=False)
     max_step: float | None
     n_threads: int
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from importlib.metadata import version
 from inspect import signature
 
 import numpy as np
@@ -426,6 +428,21 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         log_odds = self.decision_function(X)
         codes = self.loss_.kernel.classes.codes(log_odds)
         return np.asarray(self.classes_[codes])
+
+    def __getstate__(self) -> Foreign:
+        return {**super().__getstate__(), "_focalboost_version": version("focalboost")}
+
+    def __setstate__(self, state: Foreign) -> None:
+        state = dict(state)
+        written, here = state.pop("_focalboost_version", None), version("focalboost")
+        if written not in (None, here):
+            warnings.warn(
+                f"This FocalClassifier was saved by focalboost {written}, and this is {here}: its "
+                "predictions may be others. The model that lasts is the file of its booster, "
+                "estimator_, which focalboost.predict_proba reads.",
+                stacklevel=2,
+            )
+        super().__setstate__(state)
 
     def __sklearn_clone__(self) -> FocalClassifier:
         # clone itself refuses CatBoost's classifiers where a parameter is a list.

@@ -18,7 +18,7 @@ from focalboost.lightgbm import models, options
 from focalboost.lightgbm.objectives import Metric, objective
 from focalboost.lightgbm.options import Link
 from focalboost.lightgbm.sealing import seal
-from focalboost.lightgbm.training import keep_parameters
+from focalboost.lightgbm.training import keep_parameters, note_at_first
 from focalboost.losses._checks import as_list
 from focalboost.losses._types import Array
 
@@ -59,7 +59,12 @@ class LightGBMAdapter:
         )
         history: dict[str, dict[str, list[float]]] = {}
         own = as_list("callbacks", job.callbacks, Callable, "a list of functions")
-        callbacks: list[Any] = [*own, keep_parameters, lgb.record_evaluation(history)]
+        callbacks: list[Any] = [
+            *own,
+            keep_parameters,
+            note_at_first(job.loss),
+            lgb.record_evaluation(history),
+        ]
         evals: dict[str, Any] = {}
         if job.validation is not None:
             X, y, weight = plain_names(job.validation.X), job.validation.y, job.validation.weight

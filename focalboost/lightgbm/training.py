@@ -12,12 +12,14 @@ import numpy as np
 from focalboost.boosters.locks import held
 from focalboost.boosters.objectives import RoundObjective, known_samples, warn_of_no_split
 from focalboost.boosters.options import as_params, refuse, thread_count, without
+from focalboost.boosters.tracking import note_loss
 from focalboost.lightgbm import options
 from focalboost.lightgbm.data import check_data_sets, init_scores, read, samples_of
 from focalboost.lightgbm.metrics import metrics_of, patience_of, stop_on
 from focalboost.lightgbm.objectives import objective
 from focalboost.lightgbm.options import Link
 from focalboost.lightgbm.sealing import check_sealed, seal, to_continue
+from focalboost.losses import Loss
 from focalboost.losses._checks import as_list
 from focalboost.losses.foreign import as_schedule
 
@@ -140,7 +142,7 @@ def train(
             rounds.objective, known[id(train_set)], init_score, *options.min_curvature(params)
         )
     params |= {**link.params, "objective": rounds}
-    callbacks = [*own_callbacks, keep_parameters, enter_rounds(rounds)]
+    callbacks = [*own_callbacks, keep_parameters, note_at_first(last), enter_rounds(rounds)]
     if patience is not None:
         callbacks.append(stop_on(last, patience, params))
 
@@ -193,6 +195,17 @@ def keep_parameters(env: Any) -> None:
 
 
 keep_parameters.before_iteration = True  # type: ignore[attr-defined]
+
+
+def note_at_first(loss: Loss) -> Callable[[Any], None]:
+    """Return a callback that notes the loss in the run that MLflow keeps of this training."""
+
+    def note(env: Any) -> None:
+        if env.iteration == env.begin_iteration:
+            note_loss("lightgbm", loss)
+
+    note.before_iteration = True  # type: ignore[attr-defined]
+    return note
 
 
 def enter_rounds(rounds: RoundObjective, begin: int = 0) -> Callable[[Any], None]:

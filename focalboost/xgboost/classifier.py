@@ -18,7 +18,7 @@ from focalboost.losses._types import Array
 from focalboost.xgboost import models, options
 from focalboost.xgboost.objectives import Metric, objective
 from focalboost.xgboost.options import Link, base_score
-from focalboost.xgboost.training import Chain, check_callbacks
+from focalboost.xgboost.training import Chain, NoteLoss, check_callbacks
 
 # XGBoost passes a Python metric through text of six decimals: of a million times the loss.
 _MAGNIFICATION = 1e6
@@ -106,7 +106,7 @@ class XGBoostAdapter:
             if evals
             else None,
             disable_default_eval_metric=True,
-            callbacks=[_Unmagnified(callbacks)] if callbacks else None,
+            callbacks=[_Unmagnified([*callbacks, NoteLoss(job.loss)])],
         )
         estimator.fit(
             plain_names(rows.X), rows.y, sample_weight=rows.weight, verbose=False, **evals

@@ -13,6 +13,8 @@ import xgboost as xgb
 
 from focalboost.boosters.objectives import RoundObjective, known_samples, warn_of_no_split
 from focalboost.boosters.options import check_model, check_rounds, refuse, thread_count
+from focalboost.boosters.tracking import note_loss
+from focalboost.losses import Loss
 from focalboost.losses._checks import as_list, check_kind, check_pair, check_whole
 from focalboost.losses.foreign import as_schedule
 from focalboost.losses.records import continued, to_text
@@ -46,6 +48,17 @@ class Chain(xgb.callback.TrainingCallback):
 
     def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
         return any(c.after_iteration(model, epoch, evals_log) for c in self._callbacks)
+
+
+class NoteLoss(xgb.callback.TrainingCallback):
+    """Notes the loss in the run that MLflow keeps of this training."""
+
+    def __init__(self, loss: Loss) -> None:
+        self._loss = loss
+
+    def before_training(self, model: Any) -> Any:
+        note_loss("xgboost", self._loss)
+        return model
 
 
 class _Callbacks(Chain):
@@ -200,7 +213,7 @@ def train(
         evals_result=evals_result,
         verbose_eval=False,
         xgb_model=xgb_model,
-        callbacks=[_Callbacks(metrics, rounds, evals, asked)],
+        callbacks=[_Callbacks(metrics, rounds, evals, [*asked, NoteLoss(last)])],
     )
     return write_record(booster, to_text(last))
 
