@@ -30,11 +30,11 @@ LOSSES_ORDER = (
 )
 PORT_ORDER = "options cross_validation locks tracking objectives metrics port trees"
 BOOSTER_ORDER = (
-    "options data snapshots models trees objectives sealing refitting metrics training "
+    "options data snapshots workers models trees objectives sealing refitting metrics training "
     "cross_validation classifier"
 )
 # What one booster alone has.
-PARTICULAR = {"refitting", "sealing", "snapshots"}
+PARTICULAR = {"refitting", "sealing", "snapshots", "workers"}
 ESTIMATOR_ORDER = "samples stopping tables weights calibration classifier models"
 ORDER = [
     *(f"losses.{name}" for name in LOSSES_ORDER.split()),

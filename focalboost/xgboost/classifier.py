@@ -19,6 +19,7 @@ from focalboost.xgboost import models, options
 from focalboost.xgboost.objectives import Metric, objective
 from focalboost.xgboost.options import Link, base_score
 from focalboost.xgboost.training import Chain, NoteLoss, check_callbacks
+from focalboost.xgboost.workers import refuse_workers
 
 # XGBoost passes a Python metric through text of six decimals: of a million times the loss.
 _MAGNIFICATION = 1e6
@@ -62,6 +63,7 @@ class XGBoostAdapter:
 
     def fit(self, estimator: xgb.XGBClassifier, job: Job) -> Trained:
         """Train the estimator in place."""
+        refuse_workers("FocalClassifier")
         params = estimator.get_params()
         link = Link.of(job.loss.kernel.classes)
         refuse(params, link.refused_in_classifier)

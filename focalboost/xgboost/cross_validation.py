@@ -25,6 +25,7 @@ from focalboost.xgboost.metrics import metrics_of, results
 from focalboost.xgboost.objectives import objective
 from focalboost.xgboost.options import Link, as_dict, base_score, min_curvature
 from focalboost.xgboost.training import Chain, asked_callbacks
+from focalboost.xgboost.workers import refuse_workers
 
 __all__ = ["cv"]
 
@@ -108,6 +109,7 @@ def cv(
     >>> 1 <= n_rounds <= 20
     True
     """
+    refuse_workers("cv")
     schedule = as_schedule(loss)
     check_whole("num_boost_round", num_boost_round, 1)
     folds = as_folds(folds, nfold)

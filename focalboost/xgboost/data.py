@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import xgboost as xgb
+from xgboost import collective
 
 from focalboost.boosters.objectives import Samples, labels_and_weights
 from focalboost.losses._checks import check_kind
@@ -12,7 +13,8 @@ def samples_of(data: xgb.DMatrix, name: str = "dtrain") -> Samples:
     """Return labels and weights of data without scores of their own."""
     remedy = "Write xgboost.DMatrix(X, y)."
     check_kind(name, data, xgb.DMatrix, "an xgboost.DMatrix", remedy)
-    if not len(data.get_label()):
+    # a worker of a collective may have no rows
+    if not len(data.get_label()) and (data.num_row() or not collective.is_distributed()):
         raise ValueError(f"label must be set on {name}, got none. {remedy}")
     if len(data.get_base_margin()):
         raise ValueError(

@@ -12,6 +12,7 @@ from focalboost.boosters.objectives import Called, Objective
 from focalboost.losses.base import check_training
 from focalboost.losses.foreign import as_loss, as_metric
 from focalboost.xgboost.options import Link
+from focalboost.xgboost.workers import mean_of_all_workers
 
 __all__ = ["metric", "objective"]
 
@@ -29,7 +30,7 @@ class Metric(Called):
 
     def __call__(self, first: Any, second: Any, sample_weight: Any = None) -> Any:
         y, z, w = self.samples(first, second, sample_weight)
-        value = self.scale * self.loss.kernel.mean(y, z, w)
+        value = self.scale * mean_of_all_workers(self.loss.kernel.mean, y, z, w)
         return (self.loss.name, value) if isinstance(second, xgb.DMatrix) else value
 
 

@@ -5,13 +5,19 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 import xgboost as xgb
 
-from focalboost.boosters.objectives import RoundObjective, known_samples, warn_of_no_split
+from focalboost.boosters.objectives import (
+    RoundObjective,
+    Samples,
+    known_samples,
+    warn_of_no_split,
+)
 from focalboost.boosters.options import check_model, check_rounds, refuse, thread_count
 from focalboost.boosters.tracking import note_loss
 from focalboost.losses import Loss
@@ -21,8 +27,9 @@ from focalboost.losses.records import continued, to_text
 from focalboost.xgboost.data import samples_of
 from focalboost.xgboost.metrics import metrics_of, results
 from focalboost.xgboost.models import read_record, write_record
-from focalboost.xgboost.objectives import objective
+from focalboost.xgboost.objectives import Metric, objective
 from focalboost.xgboost.options import Link, as_dict, base_score, min_curvature
+from focalboost.xgboost.workers import agreed, mean_of_workers, of_all_workers, settings
 
 __all__ = ["train"]
 
@@ -61,24 +68,37 @@ class NoteLoss(xgb.callback.TrainingCallback):
         return model
 
 
-class _Callbacks(Chain):
+class Calls(Chain):
     """Adds metrics to the history in full precision, then calls the others.
 
     XGBoost passes a custom metric through text of six decimals, in which a small loss stands still
-    and stops training early.
+    and stops training early. `measure` goes in its place, and gives no text.
     """
 
     def __init__(
         self,
         metrics: Sequence[Callable[..., Any]],
         rounds: RoundObjective,
-        evals: Sequence[tuple[xgb.DMatrix, str]],
+        names: Sequence[str],
         callbacks: Sequence[xgb.callback.TrainingCallback],
     ) -> None:
         super().__init__(callbacks)
         self._metrics = metrics
         self._rounds = rounds
-        self._evals = evals
+        self._names = names
+        self._found: list[list[tuple[str, float]]] = []
+
+    def measure(self, raw_prediction: Any, data: xgb.DMatrix) -> list[Any]:
+        """Keep the metrics of a data set; XGBoost calls it in each round, in the order of evals."""
+        self._found.append(
+            [
+                # our own are of all workers already
+                (key, value if isinstance(metric, Metric) else mean_of_workers(value))
+                for metric in self._metrics
+                for key, value in results(metric(raw_prediction, data))
+            ]
+        )
+        return []
 
     def before_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
         # epoch begins at 0 in a continued model
@@ -86,12 +106,61 @@ class _Callbacks(Chain):
         return super().before_iteration(model, epoch, evals_log)
 
     def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
-        for data, name in self._evals:
-            raw_prediction = model.predict(data, output_margin=True)
-            for metric in self._metrics:
-                for key, value in results(metric(raw_prediction, data)):
-                    evals_log.setdefault(name, {}).setdefault(key, []).append(value)
+        for name, found in zip(self._names, self._found, strict=True):
+            for key, value in found:
+                evals_log.setdefault(name, {}).setdefault(key, []).append(value)
+        self._found.clear()
         return super().after_iteration(model, epoch, evals_log)
+
+
+@dataclass
+class Job:
+    """What XGBoost is asked to train, but for the data and the init score."""
+
+    first: Loss
+    last: Loss
+    params: dict[str, Any]
+    rounds: RoundObjective
+    calls: Calls
+    xgb_model: xgb.Booster | None
+
+    @property
+    def settings(self) -> str:
+        return settings(self.first, self.last, max_step=self.rounds.max_step)
+
+
+def job_of(
+    params: Any,
+    num_boost_round: int,
+    names: Sequence[str],
+    asked: Sequence[xgb.callback.TrainingCallback],
+    xgb_model: Any,
+    custom_metric: Any,
+    loss: Any,
+    max_step: float | None,
+    n_threads: int | None = None,
+) -> Job:
+    """Check the arguments of a training, and return what XGBoost is to call."""
+    begin = 0
+    if xgb_model is not None:
+        xgb_model = _as_booster(xgb_model)
+        begin = xgb_model.num_boosted_rounds()
+        loss = continued(loss, read_record(xgb_model), "xgb_model")
+    schedule = as_schedule(loss)
+    check_whole("num_boost_round", num_boost_round, 0)
+    first, last = schedule.at(0), schedule.at(max(begin + num_boost_round - 1, 0))
+    link = Link.of(last.kernel.classes)
+    params = as_dict(params)
+    refuse(params, link.refused)
+    if xgb_model is not None:
+        _check_same_link(xgb_model, link)
+    known: dict[int, Samples] = {}
+    params, metrics = metrics_of(params, custom_metric, last, known)
+    if n_threads is None:
+        n_threads = thread_count(params.get("nthread", params.get("n_jobs")), "nthread")
+    rounds = RoundObjective(schedule, objective, known, max_step, n_threads)
+    calls = Calls(metrics, rounds, names, [*asked, NoteLoss(last)])
+    return Job(first, last, {**params, **link.params}, rounds, calls, xgb_model)
 
 
 def train(
@@ -175,47 +244,41 @@ def train(
     >>> bool(proba[:85].max() < 0.05) and bool(proba[-5:].min() > 0.8)
     True
     """
-    begin = 0
-    if xgb_model is not None:
-        xgb_model = _as_booster(xgb_model)
-        begin = xgb_model.num_boosted_rounds()
-        loss = continued(loss, read_record(xgb_model), "xgb_model")
-    schedule = as_schedule(loss)
-    check_whole("num_boost_round", num_boost_round, 0)
-    check_kind("evals_result", {} if evals_result is None else evals_result, dict, "a dict")
-    asked = asked_callbacks(callbacks, verbose_eval, early_stopping_rounds)
-    first, last = schedule.at(0), schedule.at(max(begin + num_boost_round - 1, 0))
-    classes = last.kernel.classes
-    link = Link.of(classes)
-    params = as_dict(params)
-    refuse(params, link.refused)
-    evals = _check_evals(evals)
-    data_sets = {id(dtrain): (dtrain, "dtrain")}
-    for data, _ in evals:
-        data_sets.setdefault(id(data), (data, "evals"))
-    known = known_samples(classes, ((d, *samples_of(d, name)) for d, name in data_sets.values()))
-    params, metrics = metrics_of(params, custom_metric, last, known)
-    params |= link.params
-    n_threads = thread_count(params.get("nthread", params.get("n_jobs")), "nthread")
-    rounds = RoundObjective(schedule, objective, known, max_step, n_threads)
-    if xgb_model is None:
-        init_score = first.init_score(*known[id(dtrain)])
-        params["base_score"] = base_score(init_score)
-        warn_of_no_split(rounds.objective, known[id(dtrain)], init_score, *min_curvature(params))
-    else:
-        _check_same_link(xgb_model, link)
+
+    def check() -> Job:
+        check_kind("evals_result", {} if evals_result is None else evals_result, dict, "a dict")
+        asked = asked_callbacks(callbacks, verbose_eval, early_stopping_rounds)
+        pairs = check_evals(evals, xgb.DMatrix)
+        names = [name for _, name in pairs]
+        job = job_of(
+            params, num_boost_round, names, asked, xgb_model, custom_metric, loss, max_step
+        )
+        data_sets = {id(dtrain): (dtrain, "dtrain")}
+        for data, _ in pairs:
+            data_sets.setdefault(id(data), (data, "evals"))
+        samples = ((data, *samples_of(data, name)) for data, name in data_sets.values())
+        job.rounds.known |= known_samples(job.last.kernel.classes, samples)
+        return job
+
+    job = agreed(check, lambda job: job.settings)
+    if job.xgb_model is None:
+        start = of_all_workers(job.last.kernel.classes, job.rounds.known[id(dtrain)])
+        init_score = job.first.init_score(*start)
+        job.params["base_score"] = base_score(init_score)
+        warn_of_no_split(job.rounds.objective, start, init_score, *min_curvature(job.params))
     booster = xgb.train(
-        params,
+        job.params,
         dtrain,
         num_boost_round,
         evals=evals,
-        obj=rounds,
+        obj=job.rounds,
+        custom_metric=job.calls.measure,
         evals_result=evals_result,
         verbose_eval=False,
-        xgb_model=xgb_model,
-        callbacks=[_Callbacks(metrics, rounds, evals, [*asked, NoteLoss(last)])],
+        xgb_model=job.xgb_model,
+        callbacks=[job.calls],
     )
-    return write_record(booster, to_text(last))
+    return write_record(booster, to_text(job.last))
 
 
 def asked_callbacks(
@@ -239,12 +302,12 @@ def check_callbacks(callbacks: Any) -> list[xgb.callback.TrainingCallback]:
     return as_list("callbacks", callbacks, xgb.callback.TrainingCallback, rule)
 
 
-def _check_evals(evals: Any) -> list[tuple[xgb.DMatrix, str]]:
-    rule = "a list of pairs of an xgboost.DMatrix and a name"
+def check_evals(evals: Any, kind_of_data: type, words: str = "an xgboost.DMatrix") -> list[Any]:
+    rule = f"a list of pairs of {words} and a name"
     pairs = as_list("evals", evals, object, rule)
     for pair in pairs:
         check_pair("evals", pair, rule)
-        for value, kind in zip(pair, (xgb.DMatrix, str), strict=True):
+        for value, kind in zip(pair, (kind_of_data, str), strict=True):
             check_kind("evals", value, kind, rule)
     return pairs
 
