@@ -73,16 +73,20 @@ def make_data(n, k, seed, is_sorted, has_weights):
     return X[order], y[order], None if w is None else w[order]
 
 
+def data_of(case):
+    """Return the samples to train and to validate on."""
+    k = 3 if case.loss == SOFTMAX else 2
+    return [make_data(n, k, seed, case.is_sorted, case.has_weights)
+            for seed, n in enumerate((2000, 600))]  # fmt: skip
+
+
 def train(case, rank=0, world=1):
     """Return raw scores of all samples, the history and the number of rounds."""
     import xgboost
 
     import focalboost.xgboost
 
-    k = 3 if case.loss == SOFTMAX else 2
-    whole = [make_data(n, k, seed, case.is_sorted, case.has_weights)
-             for seed, n in enumerate((2000, 600))]  # fmt: skip
-    parts = whole
+    parts = whole = data_of(case)
     if world > 1:
         mine = [slice(0, cut) if rank == 0 else slice(cut, None)
                 for cut in (case.cut, case.evals_cut)]  # fmt: skip

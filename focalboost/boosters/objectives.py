@@ -185,6 +185,11 @@ class RoundObjective:
         if loss is not self.objective.loss:
             self.objective = self._of(loss)
 
+    def use_threads(self, n_threads: int) -> None:
+        """Compute the loss on another number of threads."""
+        self.n_threads = n_threads
+        self.objective = replace(self.objective, n_threads=n_threads)
+
     def __call__(self, first: Any, second: Any) -> tuple[Array, Array]:
         return self.objective(first, second)
 

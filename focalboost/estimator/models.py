@@ -92,10 +92,13 @@ def predict_proba(model: Foreign, data: Table) -> Array:
     if isinstance(model, FocalClassifier):
         return model.predict_proba(data)
     found = find_model(model)
-    record = record_in(found)
+    return proba_of(record_in(found), found.models.raw_prediction(model, data))
+
+
+def proba_of(record: Foreign, raw_prediction: Array) -> Array:
+    """Return the probabilities of raw scores, by the record that their model holds."""
     loss = loss_of_record(record)
-    raw = np.asarray(found.models.raw_prediction(model, data), dtype=np.float64)
-    log_odds = loss.log_odds(raw)
+    log_odds = loss.log_odds(np.asarray(raw_prediction, dtype=np.float64))
     if record.get("calibration"):
         own = record["calibration"]
         log_odds = Calibration(own["factor"], tuple(own["shift"]))(log_odds)

@@ -12,7 +12,17 @@ from focalboost.losses._checks import as_numbers, check_weights
 from focalboost.losses._types import Array, Foreign
 
 
+def refuse_collection(name: str, values: Foreign) -> None:
+    """Raise a TypeError for what Dask has in parts, and would be gathered here without a word."""
+    if hasattr(values, "__dask_graph__"):
+        raise TypeError(
+            f"{name} must be in memory, got a Dask {type(values).__name__}: compute() it, or train "
+            "with focalboost.dask.train and predict with focalboost.dask.predict_proba."
+        )
+
+
 def as_labels(y: Foreign) -> Array:
+    refuse_collection("y", y)
     shape: tuple[int, ...] = getattr(y, "shape", ())
     if len(shape) == 2 and shape[-1] > 1:
         raise ValueError(
@@ -51,6 +61,7 @@ def weighted(table: Table, labels: Array, sample_weight: Foreign) -> Samples:
     check_consistent_length(table, labels)
     if sample_weight is None:
         return Samples(table, labels, None)
+    refuse_collection("sample_weight", sample_weight)
     if np.asarray(sample_weight).dtype.kind != "O":  # as pandas' nullable numbers are
         as_numbers("sample_weight", sample_weight)
     weight = _check_sample_weight(sample_weight, table, dtype=np.float64)

@@ -15,11 +15,13 @@ from scipy.sparse import csr_matrix, issparse
 from sklearn.utils.validation import check_array
 
 from focalboost.boosters.port import Table
+from focalboost.estimator.samples import refuse_collection
 from focalboost.losses._types import Array, Foreign
 
 
 def read(X: Table) -> Table:
     """Return X as a pandas frame, where it has named columns, or a checked array or matrix."""
+    refuse_collection("X", X)
     # A table of a library is there only where the library is loaded.
     loaded: dict[str, Foreign] = {**sys.modules}
     pandas, polars, pyarrow = map(loaded.get, ("pandas", "polars", "pyarrow"))
