@@ -290,6 +290,25 @@ def test_bagging_by_class(name):
         FocalClassifier(classifier("lightgbm", **params)).fit(X, Y)
 
 
+@report("LightGBM#6351", "LightGBM#6197", fault=42)
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("machines", "127.0.0.1:1,127.0.0.1:2"), ("machine_list", "list.txt"), ("num_machines", 2)],
+)
+def test_machines_of_lightgbm(name, value):
+    lightgbm = pytest.importorskip("lightgbm")
+    from focalboost.lightgbm import cv, train
+
+    params, data = {**QUIET["lightgbm"], name: value}, lightgbm.Dataset(X, Y)
+    for call in (
+        lambda: train(params, data, 1, loss=FOCAL),
+        lambda: cv(params, data, 1, loss=FOCAL),
+        lambda: FocalClassifier(classifier("lightgbm", **{name: value})).fit(X, Y),
+    ):
+        with pytest.raises(ValueError, match=rf"{name} must be left out .*focalboost.dask.train"):
+            call()
+
+
 @report("xgboost#6704", "xgboost#10249", fault=15)
 @pytest.mark.parametrize("sign", [1, -1])
 def test_monotone_constraints_by_name(sign):

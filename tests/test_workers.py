@@ -3,9 +3,13 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from workers import CASES, FAULTS, SOFTMAX, Case, on_two_workers, train
+from workers import CASES, FAULTS, PARAMS, SOFTMAX, Case, data_of, on_two_workers, train
+
+import focalboost
 
 xgboost = pytest.importorskip("xgboost")
+import focalboost.xgboost  # noqa: E402
+
 pytestmark = pytest.mark.slow
 
 if tuple(map(int, xgboost.__version__.split(".")[:2])) < (3, 1):
@@ -59,3 +63,16 @@ def test_a_dead_worker_ends_the_other_and_a_retry_completes():
     assert found["death", 0].startswith("XGBoostError")
     found = on_two_workers([retry])
     assert_allclose(found["retry", 1][0], train(retry)[0], rtol=0, atol=1e-6)
+
+
+def test_a_checkpoint_holds_the_loss(tmp_path):
+    case = Case("label-sorted")
+    X, y, _ = data_of(case)[0]
+    checkpoint = xgboost.callback.TrainingCheckPoint(tmp_path, interval=5)
+    focalboost.xgboost.train(
+        PARAMS, xgboost.DMatrix(X, y), 6, callbacks=[checkpoint], loss=case.loss
+    )
+    files = [*tmp_path.iterdir()]
+    assert files
+    for path in files:
+        assert focalboost.loss_of(xgboost.Booster(model_file=path)) == case.loss

@@ -15,8 +15,6 @@ from focalboost.boosters.options import START, thread_count
 from focalboost.losses._checks import check_kind
 from focalboost.losses._classes import Classes
 from focalboost.losses._types import Array
-from focalboost.losses.records import to_text
-from focalboost.xgboost.models import write_record
 from focalboost.xgboost.options import base_score, min_curvature
 from focalboost.xgboost.training import Job, asked_callbacks, check_evals, job_of
 from focalboost.xgboost.workers import class_sums, one_of_each
@@ -128,7 +126,6 @@ def train(
         # which XGBoost has from 3.0 on
         **({} if coll_cfg is None else {"coll_cfg": coll_cfg}),
     )
-    found["booster"] = write_record(found["booster"], to_text(job.last))
     return found
 
 

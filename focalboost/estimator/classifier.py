@@ -552,6 +552,8 @@ def _adapter_of(estimator: Estimator) -> Adapter:
         return adapter
     if isinstance(estimator, Pipeline):
         hint = "put FocalClassifier inside the Pipeline"
+    elif type(estimator).__name__.startswith("Dask"):
+        hint = "on a Dask cluster use focalboost.dask.train"
     else:
         hint = "others can take objective(loss) of focalboost.lightgbm, xgboost or catboost"
     raise TypeError(

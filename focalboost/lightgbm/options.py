@@ -60,9 +60,20 @@ SWITCHED_OFF = (
         _BAGGING,
     ),
 )
+_MACHINES = (
+    "Each of LightGBM's machines would train from a start and stop at a loss of its own samples. "
+    "Use focalboost.xgboost.train or focalboost.dask.train, which sum up over all workers."
+)
 # Whatever the number of classes.
 _ALWAYS = (
     *SWITCHED_OFF,
+    Refused(("machines", "workers", "nodes"), ("", None), _MACHINES),
+    Refused(
+        ("machine_list_filename", "machine_list_file", "machine_list", "mlist"),
+        ("", None),
+        _MACHINES,
+    ),
+    Refused(("num_machines", "num_machine"), (1, None), _MACHINES),
     Refused(("sigmoid",), (1, None), "The link of the trained model is the plain sigmoid."),
     Refused(("boost_from_average",), (True, None), START),
     Refused(

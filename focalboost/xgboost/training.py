@@ -71,6 +71,8 @@ class NoteLoss(xgb.callback.TrainingCallback):
 class Calls(Chain):
     """Adds metrics to the history in full precision, then calls the others.
 
+    The model holds its loss from the start, also where a callback saves it on the way.
+
     XGBoost passes a custom metric through text of six decimals, in which a small loss stands still
     and stops training early. `measure` goes in its place, and gives no text.
     """
@@ -81,8 +83,10 @@ class Calls(Chain):
         rounds: RoundObjective,
         names: Sequence[str],
         callbacks: Sequence[xgb.callback.TrainingCallback],
+        record: str,
     ) -> None:
         super().__init__(callbacks)
+        self._record = record
         self._metrics = metrics
         self._rounds = rounds
         self._names = names
@@ -99,6 +103,9 @@ class Calls(Chain):
             ]
         )
         return []
+
+    def before_training(self, model: Any) -> Any:
+        return super().before_training(write_record(model, self._record))
 
     def before_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
         # epoch begins at 0 in a continued model
@@ -159,7 +166,7 @@ def job_of(
     if n_threads is None:
         n_threads = thread_count(params.get("nthread", params.get("n_jobs")), "nthread")
     rounds = RoundObjective(schedule, objective, known, max_step, n_threads)
-    calls = Calls(metrics, rounds, names, [*asked, NoteLoss(last)])
+    calls = Calls(metrics, rounds, names, [*asked, NoteLoss(last)], to_text(last))
     return Job(first, last, {**params, **link.params}, rounds, calls, xgb_model)
 
 
@@ -266,7 +273,7 @@ def train(
         init_score = job.first.init_score(*start)
         job.params["base_score"] = base_score(init_score)
         warn_of_no_split(job.rounds.objective, start, init_score, *min_curvature(job.params))
-    booster = xgb.train(
+    return xgb.train(
         job.params,
         dtrain,
         num_boost_round,
@@ -278,7 +285,6 @@ def train(
         xgb_model=job.xgb_model,
         callbacks=[job.calls],
     )
-    return write_record(booster, to_text(job.last))
 
 
 def asked_callbacks(

@@ -1,0 +1,52 @@
+"""Training and probabilities on a Dask cluster.
+
+    pip install "focalboost[dask]"
+    python examples/distributed/dask_cluster.py
+
+The cluster is two processes of this machine; with `Client("scheduler:8786")` it is yours.
+"""
+
+import dask.array as da
+import numpy as np
+from distributed import Client, LocalCluster
+from sklearn.datasets import make_classification
+from xgboost.dask import DaskDMatrix
+
+import focalboost.dask
+from focalboost import FocalLoss
+
+PARAMS = {"max_depth": 4, "eta": 0.1, "min_child_weight": 0.1}
+
+
+def main():
+    X, y = (
+        da.from_array(values, chunks=(5_000, *values.shape[1:]))
+        for values in make_classification(40_000, 10, weights=[0.97], random_state=0)
+    )
+    with (
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        training = DaskDMatrix(client, X[:20_000], y[:20_000])
+        validation = DaskDMatrix(client, X[20_000:], y[20_000:])
+        found = focalboost.dask.train(
+            client,
+            PARAMS,
+            training,
+            200,
+            evals=[(validation, "validation")],
+            early_stopping_rounds=10,
+            verbose_eval=50,
+            loss=FocalLoss(gamma=2.0),
+        )
+        proba = focalboost.dask.predict_proba(client, found, X[20_000:])  # lazy, in four chunks
+        mean, rate = da.compute(proba[:, 1].mean(), y[20_000:].mean())
+    booster = found["booster"]
+    print(f"rounds: {booster.num_boosted_rounds()}, of which the best: {booster.best_iteration}")
+    print(f"rate of positives: {rate:.4f}, mean probability: {mean:.4f}")
+    losses = found["history"]["validation"]["focal_loss"]
+    assert np.argmin(losses) == booster.best_iteration
+
+
+if __name__ == "__main__":
+    main()
