@@ -345,6 +345,7 @@ def test_columns_of_which_catboost_makes_other_features():
     ("kwargs", "message"),
     [
         ({"iterations": 3, "num_boost_round": 4}, "iterations and num_boost_round must not both"),
+        ({"params": {"task_type": "GPU"}}, "task_type must be left out .* on the CPU alone"),
         ({"params": {"target_border": 0.5}}, "target_border must be left out"),
     ],
 )

@@ -21,6 +21,11 @@ _ALWAYS = (
     Refused(("auto_class_weights",), (None, "None"), ALPHA),
     Refused(("boost_from_average",), (False, None), START),
     Refused(("model_shrink_rate",), (0, None), "CatBoost does not shrink from an init score."),
+    Refused(
+        ("task_type",),
+        ("CPU", None),
+        "CatBoost computes a Python objective and its own Focal on the CPU alone.",
+    ),
     Refused(("target_border",), (None,), "Give labels of 0 and 1, or soft labels."),
 )
 # FocalClassifier has parameters of its own for these, or takes no such columns.
