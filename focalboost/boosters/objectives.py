@@ -144,12 +144,33 @@ class Objective(Called):
         return gradient, curvature if self.factor == 1 else self.factor * curvature
 
 
+def class_sums(classes: Classes, samples: Samples) -> Array:
+    """Return the sum of weights of each class; a soft label counts for both."""
+    labels, weights = (
+        None if values is None else values.astype(np.float64, copy=False) for values in samples
+    )
+    assert labels is not None
+    if classes.n_scores > 1:
+        return np.bincount(labels.astype(np.intp), weights, minlength=classes.n_classes)
+    weights = np.ones(len(labels)) if weights is None else weights
+    return np.array([np.sum((1.0 - labels) * weights), np.sum(labels * weights)])
+
+
+def one_of_each(sums: Array) -> Samples:
+    """Return a sample of each class, with its sum as the weight, which stand for all samples."""
+    return np.arange(len(sums), dtype=np.float64), sums
+
+
 def warn_of_no_split(
     objective: Objective, samples: Samples, init_score: Any, name: str, least: float
 ) -> None:
     """Warn where the curvature of all samples at the start is less than two leaves must have."""
+    classes = objective.loss.kernel.classes
     y, w = samples
-    scores = objective.loss.kernel.classes.repeat(init_score, len(y))
+    if classes.n_scores > 1 or np.all((y == 0) | (y == 1)):
+        # in place of every sample; between 0 and 1 the bound is no mixture of those at 0 and at 1
+        y, w = one_of_each(class_sums(classes, samples))
+    scores = classes.repeat(init_score, len(y))
     _, curvature = replace(objective, is_checked=True)(y, scores, w)
     total = float(np.max(np.sum(curvature, axis=0, dtype=np.float64)))
     if total < 2 * least:

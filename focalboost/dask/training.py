@@ -10,14 +10,18 @@ import xgboost as xgb
 import xgboost.dask
 from distributed import Client, default_client, get_worker
 
-from focalboost.boosters.objectives import check_samples, warn_of_no_split
+from focalboost.boosters.objectives import (
+    check_samples,
+    class_sums,
+    one_of_each,
+    warn_of_no_split,
+)
 from focalboost.boosters.options import START, thread_count
 from focalboost.losses._checks import check_kind
 from focalboost.losses._classes import Classes
 from focalboost.losses._types import Array
 from focalboost.xgboost.options import base_score, min_curvature
 from focalboost.xgboost.training import Job, asked_callbacks, check_evals, job_of
-from focalboost.xgboost.workers import class_sums, one_of_each
 
 __all__ = ["train"]
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 from xgboost import collective
 
-from focalboost.boosters.objectives import Samples
+from focalboost.boosters.objectives import Samples, class_sums, one_of_each
 from focalboost.losses import Loss
 from focalboost.losses._classes import Classes
 from focalboost.losses._types import Array
@@ -63,23 +63,6 @@ def settings(*losses: Loss, max_step: float | None) -> str:
     """Return what must be equal on all workers and is ours, without the addresses of objects."""
     texts = dict.fromkeys(describe(record_of(loss)) for loss in losses)
     return f"{' to '.join(texts)} with max_step={max_step}"
-
-
-def class_sums(classes: Classes, samples: Samples) -> Array:
-    """Return the sum of weights of each class; a soft label counts for both."""
-    labels, weights = (
-        None if values is None else values.astype(np.float64, copy=False) for values in samples
-    )
-    assert labels is not None
-    if classes.n_scores > 1:
-        return np.bincount(labels.astype(np.intp), weights, minlength=classes.n_classes)
-    weights = np.ones(len(labels)) if weights is None else weights
-    return np.array([np.sum((1.0 - labels) * weights), np.sum(labels * weights)])
-
-
-def one_of_each(sums: Array) -> Samples:
-    """Return a sample of each class, with its sum as the weight, which stand for all samples."""
-    return np.arange(len(sums), dtype=np.float64), sums
 
 
 def of_all_workers(classes: Classes, samples: Samples) -> Samples:
