@@ -22,8 +22,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
 
-RELEASE = tuple(map(int, xgboost.__version__.split(".")[:2]))
-if RELEASE < (3, 1):
+if tuple(map(int, xgboost.__version__.split(".")[:2])) < (3, 1):
     CASES = [case for case in CASES if case.loss != SOFTMAX]
 # A part for each worker here; that a worker has none is the affair of test_workers.py.
 CASES = [case for case in CASES if case.cut and case.evals_cut]
@@ -134,14 +133,3 @@ def test_bad_input(client):
     model = FocalClassifier().fit(X.compute(), y.compute())
     with pytest.raises(TypeError, match=r"X must be in memory.*focalboost.dask.predict_proba"):
         model.predict_proba(X)
-
-
-@pytest.mark.skipif(RELEASE < (3, 0), reason="XGBoost before 3.0 waits for the dead worker")
-def test_a_dead_worker_is_an_error_and_a_retry_completes(client):
-    # on the client's cluster, whose nanny starts the worker again
-    case = Case("death", options={"callbacks": [workers.failing_callback("death")]})
-    with pytest.raises(Exception, match=r"Ring|worker|Worker|killed|lost"):
-        train(client, case)
-    client.wait_for_workers(2, timeout=60)
-    retry = train(client, Case("retry"))
-    assert retry["booster"].num_boosted_rounds() == 20

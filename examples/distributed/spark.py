@@ -6,9 +6,14 @@
 Spark needs a Java runtime, 17 or newer (Debian: apt install openjdk-17-jre-headless). The workers
 of a barrier stage run at the same time and can talk: worker 0 starts XGBoost's tracker, and each
 calls `focalboost.xgboost.train` as on one machine, with its own partition. The second way is
-XGBoost's own SparkXGBClassifier, which takes the objective as `obj` and no metric; its
-`predict` has the sigmoid, and `focalboost.predict_proba` of its booster the probabilities once
-you say which loss it was.
+XGBoost's own SparkXGBClassifier, which takes the objective as `obj`, and the init score as
+`base_score`; its predictions are the sigmoid, of which `loss.inverse_link` of the raw scores makes
+probabilities. With Spark 4.1 and XGBoost 3.2 it prints
+
+    barrier stage: FocalLoss(gamma=2.0, alpha=None)
+    rate of positives: 0.0347, mean probability: 0.0339
+    largest difference from one process: 0.0e+00
+    SparkXGBClassifier, mean probability: 0.0339
 """
 
 import json
