@@ -694,6 +694,10 @@ def compiled_loop_is_the_same(loss):
     pytest.importorskip("numba")
     y, z = zoo.extreme(loss)
     soft = np.random.default_rng(3).uniform(size=len(z))
+    by_loop = loss.kernel.compiled_loss()
+    for labels in (y, soft):
+        with np.errstate(all="ignore"):
+            assert_allclose(by_loop(labels, z), loss.kernel.loss(labels, z), rtol=1e-12, atol=TINY)
     for max_step in MAX_STEPS:
         loop = loss.kernel.compiled(max_step)
         for labels in (y, soft):

@@ -24,7 +24,7 @@ PACKAGE = Path(focalboost.__file__).parent
 @pytest.fixture
 def fresh(monkeypatch):
     """Forget what was compiled, and whether numba works, for one test."""
-    for name in ("_options", "gradient_curvature", "gradient_matrix"):
+    for name in ("_options", "gradient_curvature", "gradient_matrix", "loss"):
         monkeypatch.setattr(_compiled, name, cache(getattr(_compiled, name).__wrapped__))
 
 

@@ -8,7 +8,7 @@ of a barrier stage run at the same time and can talk: worker 0 starts XGBoost's 
 calls `focalboost.xgboost.train` as on one machine, with its own partition. The second way is
 XGBoost's own SparkXGBClassifier, which takes the objective as `obj`, and the init score as
 `base_score`; its predictions are the sigmoid, of which `loss.inverse_link` of the raw scores makes
-probabilities. With Spark 4.1 and XGBoost 3.2 it prints
+probabilities. With Spark 4.3 and XGBoost 3.2 it prints
 
     barrier stage: FocalLoss(gamma=2.0, alpha=None)
     rate of positives: 0.0347, mean probability: 0.0339

@@ -29,9 +29,10 @@ def by_blocks(
     z: Array,
     w: Array | None,
     n_threads: int = 1,
+    dtype: type[np.float64] | None = None,
 ) -> list[Array]:
     """Return a formula's results, times the weights, as new arrays of these shapes."""
-    out = [np.empty(shape, dtype=result_dtype(z)) for shape in shapes]
+    out = [np.empty(shape, dtype=dtype or result_dtype(z)) for shape in shapes]
 
     def fill(start: int) -> None:
         block = slice(start, start + _BLOCK)
@@ -67,6 +68,10 @@ def weighted_mean(values: Array, w: Array | None) -> float:
     total = float(np.sum(w))
     if total == 0:
         raise ValueError("sample_weight must have a positive sum, got 0.")
-    # A sample of weight 0 does not count, even where its loss is infinite.
-    counted = np.multiply(values, w, out=np.zeros_like(values), where=w > 0)
-    return float(np.sum(counted)) / total
+    with np.errstate(invalid="ignore"):
+        weighted = values * w
+    found = float(np.sum(weighted))
+    if not np.isfinite(found):
+        # A sample of weight 0 does not count, even where its loss is infinite.
+        found = float(np.sum(np.where(w > 0, weighted, 0.0)))
+    return found / total

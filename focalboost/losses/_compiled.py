@@ -45,8 +45,14 @@ def _fill(
         )
 
 
-def loops(key: int) -> tuple[Function, Function]:
-    """Return the two functions that are compiled: over an array, and of one softmax sample.
+def _fill_losses(a1: float, a0: float, gamma: float, y: Values, z: Values, losses: Values) -> None:
+    """Write `_formulas.loss` sample by sample."""
+    for i in range(z.size):
+        losses[i] = _formulas.loss(a1, a0, gamma, y[i], z[i])
+
+
+def loops(key: int) -> tuple[Function, Function, Function]:
+    """Return the functions that are compiled: two over arrays, and that of one softmax sample.
 
     numba's cache on disk asks for the date of this file and for the values that a function closes
     over: the key makes it ask for the text of the formulas, too.
@@ -77,7 +83,18 @@ def loops(key: int) -> tuple[Function, Function]:
         gradient, matrix = _softmax.gradient_matrix(a, log_a, gamma, max_step, y, z)
         return gradient, matrix, key
 
-    return fill, gradient_matrix
+    def fill_losses(
+        a1: float, a0: float, gamma: float, y: Values, z: Values, losses: Values
+    ) -> int:
+        if gamma == 2.0:
+            _fill_losses(a1, a0, 2.0, y, z, losses)
+        elif gamma == 0.0:
+            _fill_losses(a1, a0, 0.0, y, z, losses)
+        else:
+            _fill_losses(a1, a0, gamma, y, z, losses)
+        return key
+
+    return fill, gradient_matrix, fill_losses
 
 
 def _polynomials() -> tuple[Function, Function]:
@@ -139,7 +156,7 @@ def _register() -> dict[str, Values]:
     }
     overload(_formulas.exp, jit_options=options)(lambda x: exp_polynomial)  # noqa: ARG005
     overload(_formulas.log1p, jit_options=options)(lambda x: log1p_polynomial)  # noqa: ARG005
-    overload(_softmax.pick, jit_options=options)(
+    overload(_formulas.pick, jit_options=options)(
         lambda condition, x, y: lambda condition, x, y: x if condition else y  # noqa: ARG005
     )
     inlined: list[Values] = [
@@ -149,7 +166,10 @@ def _register() -> dict[str, Values]:
         _formulas.slope_and_bend,
         _formulas.bounded_expectation,
         _formulas.gradient_curvature,
+        _formulas.value,
+        _formulas.loss,
         _fill,
+        _fill_losses,
     ]
     # Small functions of many scalars: forced inlining would only lengthen the compilation.
     called: list[Values] = [
@@ -237,6 +257,24 @@ def gradient_curvature() -> Callable[..., Pair] | None:
             np.require(z, requirements=["C", "W"]), gradient, curvature,
         )  # fmt: skip
         return gradient, curvature
+
+    return filled
+
+
+@cache
+def loss() -> Callable[..., Values] | None:
+    """Return `_formulas.loss` of float64 arrays, or None without numba."""
+    compiled = _compiled(2, (1.0, 1.0, 2.0, *np.zeros((3, 1))))
+    if compiled is None:
+        return None
+
+    def filled(a1: float, a0: float, gamma: float, y: Values, z: Values) -> Values:
+        losses = np.empty(z.shape)
+        compiled(
+            a1, a0, gamma, np.require(y, requirements=["C", "W"]),
+            np.require(z, requirements=["C", "W"]), losses,
+        )  # fmt: skip
+        return losses
 
     return filled
 

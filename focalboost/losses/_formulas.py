@@ -25,6 +25,11 @@ def log1p(x: Values) -> Values:
     return np.log1p(x)
 
 
+def pick(condition: Values, x: Values, y: Values) -> Values:
+    """Return ``np.where(condition, x, y)``, which the compiled loop has for numbers."""
+    return np.where(condition, x, y)
+
+
 def parts(z: Values) -> Parts:
     """Return p, q, L = -log p and S = -log q, without cancellation.
 
@@ -51,6 +56,21 @@ def power(q: Values, gamma: float, S: Values) -> Values:
     if gamma == 0.0:
         return 1.0
     return exp(-gamma * S)
+
+
+def value(gamma: float, q: Values, L: Values, S: Values) -> Values:
+    """Return the loss of a positive sample, ``-q**gamma * log(p)``."""
+    return power(q, gamma, S) * L
+
+
+def loss(a1: float, a0: float, gamma: float, y: Values, z: Values) -> Values:
+    """Return focal loss, of which numba compiles the loop."""
+    p, q, L, S = parts(z)
+    # -log p is kept at the largest number, which at an infinite score is a limit. A share of 0
+    # stays 0 also where the other label's loss is infinite.
+    positive = a1 * value(gamma, q, pick(z == -np.inf, np.inf, L), S)
+    negative = a0 * value(gamma, p, pick(z == np.inf, np.inf, S), L)
+    return pick(y > 0, y * positive, 0.0) + pick(y < 1, (1.0 - y) * negative, 0.0)
 
 
 def slope_and_bend(gamma: float, p: Values, q: Values, L: Values, S: Values) -> Pair:

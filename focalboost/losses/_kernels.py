@@ -67,6 +67,10 @@ class Kernel(ABC):
         """Return `gradient_curvature` compiled, or None."""
         return None
 
+    def compiled_loss(self) -> Callable[[Array, Array], Array] | None:
+        """Return `loss` compiled, or None."""
+        return None
+
     def has_compiled(self) -> bool:
         """Return whether numba would make it faster."""
         return False
@@ -77,9 +81,15 @@ class Kernel(ABC):
 
     def mean(self, y: Array, z: Array, w: Array | None) -> float:
         # The mean of single precision scores is taken in double precision.
-        z = z.astype(np.float64, copy=False)
-        (values,) = by_blocks(lambda y, z: (self.loss(y, z),), [y.shape], y, z, None)
-        return weighted_mean(values, w)
+        return weighted_mean(self.weighted_loss(y, z, None, np.float64), w)
+
+    def weighted_loss(
+        self, y: Array, z: Array, w: Array | None, dtype: type[np.float64] | None = None
+    ) -> Array:
+        """Return `loss` times the weights, by the fastest way there is."""
+        formula = (self.compiled_loss() if len(z) >= _COMPILED_FROM else None) or self.loss
+        (values,) = by_blocks(lambda y, z: (formula(y, z),), [y.shape], y, z, w, dtype=dtype)
+        return values
 
     def weighted_derivatives(
         self, y: Array, z: Array, w: Array | None, max_step: float | None, n_threads: int
@@ -207,7 +217,7 @@ class FocalFormula:
     gamma: float
 
     def value(self, margin: Margin, positive: bool) -> Values:
-        return _formulas.power(margin.q, self.gamma, margin.neg_log_q) * margin.neg_log_p
+        return _formulas.value(self.gamma, margin.q, margin.neg_log_p, margin.neg_log_q)
 
     def slope_and_bend(self, margin: Margin, positive: bool) -> Pair:
         return _formulas.slope_and_bend(self.gamma, *margin[1:])
@@ -229,6 +239,10 @@ class FocalKernel(MarginKernel):
         loop = _compiled.gradient_curvature()
         step = largest_step(max_step)
         return loop and partial(loop, *self.weights, self.formula.gamma, step)
+
+    def compiled_loss(self) -> Callable[[Array, Array], Array] | None:
+        loop = _compiled.loss() if self.has_compiled() else None
+        return loop and partial(loop, *self.weights, self.formula.gamma)
 
     def has_compiled(self) -> bool:
         return type(self) is FocalKernel and type(self.formula) is FocalFormula

@@ -20,6 +20,7 @@ from focalboost.losses._formulas import (
     log1p,
     log_tilt,
     parts,
+    pick,
     power,
     relative_derivatives,
     slope_and_bend_given,
@@ -61,11 +62,6 @@ def logsumexp_of_others(z: Values) -> Values:
     for c in range(n_classes):
         before[c] = log_add(before[c], after[c])
     return before
-
-
-def pick(condition: Values, x: Values, y: Values) -> Values:
-    """Return ``np.where(condition, x, y)``, which the compiled loop has for numbers."""
-    return np.where(condition, x, y)
 
 
 def log_share(log_a: float, gamma: float, p: Values, q: Values, L: Values, S: Values) -> Values:

@@ -157,7 +157,7 @@ class Loss(ABC):
         """
         kernel = self.kernel
         shape, y, z, w = self._arrays(y_true, raw_prediction, sample_weight)
-        (values,) = by_blocks(lambda y, z: (kernel.loss(y, z),), [y.shape], y, z, w)
+        values = kernel.weighted_loss(y, z, w)
         return values.reshape(shape[:1])
 
     def gradient(
