@@ -181,8 +181,7 @@ def full_cache(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("suffix", [".nbi", ".nbc"])
-@pytest.mark.parametrize("share", [0.0, 0.5])
+@pytest.mark.parametrize(("suffix", "share"), [(".nbi", 0.5), (".nbc", 0.0)])
 def test_cache_that_was_cut_off(suffix, share, full_cache, tmp_path):
     shutil.copytree(full_cache, tmp_path, dirs_exist_ok=True)
     for path in tmp_path.rglob(f"*{suffix}"):
