@@ -48,6 +48,9 @@ def check_scores(classes: Classes, raw_prediction: Any) -> Array:
     z = np.asarray(raw_prediction)
     if z.dtype not in (np.float32, np.float64):
         z = as_numbers("raw_prediction", z).astype(np.float64)
+    if z.size == 0:
+        # XGBoost 3.4 has the shape (0, 0) where a worker has no samples
+        z = z.reshape(classes.shape(0))
     if z.shape != classes.shape(len(z) if z.ndim else 0):
         wanted = "(n,)" if classes.n_scores == 1 else f"(n, {classes.n_scores})"
         raise ValueError(
@@ -146,13 +149,11 @@ class Objective(Called):
 
 def class_sums(classes: Classes, samples: Samples) -> Array:
     """Return the sum of weights of each class; a soft label counts for both."""
-    labels, weights = (
-        None if values is None else values.astype(np.float64, copy=False) for values in samples
-    )
-    assert labels is not None
+    labels, weights = samples
     if classes.n_scores > 1:
         return np.bincount(labels.astype(np.intp), weights, minlength=classes.n_classes)
-    weights = np.ones(len(labels)) if weights is None else weights
+    labels = labels.astype(np.float64, copy=False)
+    weights = np.ones(()) if weights is None else weights.astype(np.float64, copy=False)
     return np.array([np.sum((1.0 - labels) * weights), np.sum(labels * weights)])
 
 

@@ -195,6 +195,11 @@ def train(
     probability: ``loss.inverse_link(booster.predict(data, output_margin=True))`` is the
     probability.
 
+    Called on every worker of a collective, each with its own part of the samples, as in Ray Train,
+    in a barrier stage of Spark or under `xgboost.collective`, it trains the model of all samples:
+    the init score and the history are theirs, and an error on one worker, or another loss, ends
+    all. A part may be empty. For Dask there is `focalboost.dask.train`.
+
     Parameters
     ----------
     params : dict
@@ -212,7 +217,9 @@ def train(
     custom_metric
         As in `xgboost.train`. As there, the booster holds all rounds, and ``best_iteration`` says
         which was the best. As beside XGBoost's own objective ``custom_metric`` is given
-        probabilities, here those of the loss; what `metric` returns is given raw scores.
+        probabilities, here those of the loss; what `metric` returns is given raw scores. On several
+        workers a function of yours is called with each one's part, and the history has the mean of
+        their values.
     xgb_model : str, path, xgboost.Booster or bytearray, optional
         A model of the same objective to continue, as this function returns it; it keeps its start
         score. With ``process_type="update"`` and ``updater="refresh"`` its leaves are fitted to new
