@@ -852,3 +852,28 @@ def test_threads_train_on_one_data_set(library):
         found = list(pool.map(fit, losses))
     for i, values in enumerate(found):
         assert_array_equal(values, expected[i % 2])
+
+
+class HardestSamples:
+    """Log loss of the 100 samples that have the most of it, as in online hard example mining."""
+
+    def __call__(self, y_true, raw_prediction, sample_weight=None):
+        return float(np.mean(np.sort(self.loss(y_true, raw_prediction))[-100:]))
+
+    def loss(self, y_true, raw_prediction):
+        return np.logaddexp(0, raw_prediction) - y_true * raw_prediction
+
+    def gradient_hessian(self, y_true, raw_prediction, sample_weight=None):
+        chosen = np.zeros(len(y_true))
+        chosen[np.argpartition(self.loss(y_true, raw_prediction), -100)[-100:]] = 1.0
+        p = expit(raw_prediction)
+        return chosen * (p - y_true), chosen * p * (1 - p)
+
+    def init_score(self, y_true, sample_weight=None):
+        return -1.0
+
+
+@pytest.mark.parametrize("library", ["lightgbm", "xgboost"])
+def test_a_loss_that_looks_at_all_samples(library):
+    fitted = train_with(library, loss=HardestSamples())
+    assert np.ptp(fitted.raw(X)) > 0

@@ -14,6 +14,7 @@ from focalboost.losses import Loss, ScheduledLoss
 from focalboost.losses._checks import as_numbers, as_rows, check_weights
 from focalboost.losses._classes import Classes
 from focalboost.losses._types import Array
+from focalboost.losses.foreign import ForeignLoss
 
 Samples = tuple[Array, Array | None]
 
@@ -168,8 +169,10 @@ def warn_of_no_split(
     """Warn where the curvature of all samples at the start is less than two leaves must have."""
     classes = objective.loss.kernel.classes
     y, w = samples
-    if classes.n_scores > 1 or np.all((y == 0) | (y == 1)):
-        # in place of every sample; between 0 and 1 the bound is no mixture of those at 0 and at 1
+    are_hard = classes.n_scores > 1 or np.all((y == 0) | (y == 1))
+    # In place of every sample, but for a loss of somebody else's, which may look at all of them;
+    # between 0 and 1 the bound is no mixture of those at 0 and at 1.
+    if are_hard and not isinstance(objective.loss, ForeignLoss):
         y, w = one_of_each(class_sums(classes, samples))
     scores = classes.repeat(init_score, len(y))
     _, curvature = replace(objective, is_checked=True)(y, scores, w)
