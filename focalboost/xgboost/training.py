@@ -145,7 +145,6 @@ def job_of(
     custom_metric: Any,
     loss: Any,
     max_step: float | None,
-    n_threads: int | None = None,
 ) -> Job:
     """Check the arguments of a training, and return what XGBoost is to call."""
     begin = 0
@@ -163,8 +162,7 @@ def job_of(
         _check_same_link(xgb_model, link)
     known: dict[int, Samples] = {}
     params, metrics = metrics_of(params, custom_metric, last, known)
-    if n_threads is None:
-        n_threads = thread_count(params.get("nthread", params.get("n_jobs")), "nthread")
+    n_threads = thread_count(params.get("nthread", params.get("n_jobs")), "nthread")
     rounds = RoundObjective(schedule, objective, known, max_step, n_threads)
     calls = Calls(metrics, rounds, names, [*asked, NoteLoss(last)], to_text(last))
     return Job(first, last, {**params, **link.params}, rounds, calls, xgb_model)
