@@ -68,11 +68,17 @@ def test_a_dead_worker_ends_the_other_and_a_retry_completes():
 def test_a_checkpoint_holds_the_loss(tmp_path):
     case = Case("label-sorted")
     X, y, _ = data_of(case)[0]
-    checkpoint = xgboost.callback.TrainingCheckPoint(tmp_path, interval=5)
-    focalboost.xgboost.train(
-        PARAMS, xgboost.DMatrix(X, y), 6, callbacks=[checkpoint], loss=case.loss
-    )
-    files = [*tmp_path.iterdir()]
-    assert files
-    for path in files:
-        assert focalboost.loss_of(xgboost.Booster(model_file=path)) == case.loss
+    model = focalboost.FocalClassifier(xgboost.XGBClassifier(n_estimators=6), loss=case.loss)
+    for name, fit in {
+        "train": lambda callbacks: focalboost.xgboost.train(
+            PARAMS, xgboost.DMatrix(X, y), 6, callbacks=callbacks, loss=case.loss
+        ),
+        "FocalClassifier": lambda callbacks: model.fit(X, y, callbacks=callbacks),
+    }.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        fit([xgboost.callback.TrainingCheckPoint(folder, interval=5)])
+        files = [*folder.iterdir()]
+        assert files
+        for path in files:
+            assert focalboost.loss_of(xgboost.Booster(model_file=path)) == case.loss

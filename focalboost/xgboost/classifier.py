@@ -108,7 +108,7 @@ class XGBoostAdapter:
             if evals
             else None,
             disable_default_eval_metric=True,
-            callbacks=[_Unmagnified([*callbacks, NoteLoss(job.loss)])],
+            callbacks=[_Unmagnified([NoteLoss(job.loss), *callbacks])],
         )
         estimator.fit(
             plain_names(rows.X), rows.y, sample_weight=rows.weight, verbose=False, **evals

@@ -58,20 +58,21 @@ class Chain(xgb.callback.TrainingCallback):
 
 
 class NoteLoss(xgb.callback.TrainingCallback):
-    """Notes the loss in the run that MLflow keeps of this training."""
+    """Notes the loss in the run that MLflow keeps of this training, and in the model.
+
+    The model holds it from the start, so that one that a callback saves on the way does too.
+    """
 
     def __init__(self, loss: Loss) -> None:
         self._loss = loss
 
     def before_training(self, model: Any) -> Any:
         note_loss("xgboost", self._loss)
-        return model
+        return write_record(model, to_text(self._loss))
 
 
 class Calls(Chain):
     """Adds metrics to the history in full precision, then calls the others.
-
-    The model holds its loss from the start, also where a callback saves it on the way.
 
     XGBoost passes a custom metric through text of six decimals, in which a small loss stands still
     and stops training early. `measure` goes in its place, and gives no text.
@@ -83,10 +84,8 @@ class Calls(Chain):
         rounds: RoundObjective,
         names: Sequence[str],
         callbacks: Sequence[xgb.callback.TrainingCallback],
-        record: str,
     ) -> None:
         super().__init__(callbacks)
-        self._record = record
         self._metrics = metrics
         self._rounds = rounds
         self._names = names
@@ -103,9 +102,6 @@ class Calls(Chain):
             ]
         )
         return []
-
-    def before_training(self, model: Any) -> Any:
-        return super().before_training(write_record(model, self._record))
 
     def before_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
         # epoch begins at 0 in a continued model
@@ -164,7 +160,7 @@ def job_of(
     params, metrics = metrics_of(params, custom_metric, last, known)
     n_threads = thread_count(params.get("nthread", params.get("n_jobs")), "nthread")
     rounds = RoundObjective(schedule, objective, known, max_step, n_threads)
-    calls = Calls(metrics, rounds, names, [*asked, NoteLoss(last)], to_text(last))
+    calls = Calls(metrics, rounds, names, [NoteLoss(last), *asked])
     return Job(first, last, {**params, **link.params}, rounds, calls, xgb_model)
 
 
