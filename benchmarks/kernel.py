@@ -1,4 +1,4 @@
-"""What gradient and curvature cost a sample, beside numpy's exp, a textbook and other packages.
+"""What the losses cost a sample, beside numpy's exp, scikit-learn's, a textbook and packages.
 
 One thread but for one contestant. Every contestant runs once a repetition, in turn, so that all
 see the same machine; the figures are medians of the repetitions.
@@ -7,8 +7,10 @@ see the same machine; the figures are medians of the repetitions.
 """
 
 import argparse
+import os
 import subprocess
 import sys
+import tempfile
 import time
 import tracemalloc
 from importlib import import_module
@@ -16,22 +18,27 @@ from statistics import median
 from types import SimpleNamespace
 
 import numpy as np
+from sklearn._loss.loss import HalfBinomialLoss
 
-from focalboost import FocalLoss
+from focalboost import FocalLoss, SoftmaxFocalLoss
 from focalboost.losses import _kernels
 
 ALPHA = 0.25
-EVER, NEVER = 0, float("inf")
+EVER, NEVER = True, False
 
 
-def ours(gamma, start, n_threads=1):
+def ours(gamma, is_compiled, n_threads=1):
     loss = FocalLoss(gamma, ALPHA)
 
     def run(y, z):
-        _kernels._COMPILED_FROM = start
+        _kernels.use_compiled = lambda _: is_compiled
         return loss.gradient_curvature(y, z, max_step=4.0, n_threads=n_threads)
 
     return run
+
+
+def scikit_learns(y, z, loss=HalfBinomialLoss()):
+    return loss.gradient_hessian(y, z)
 
 
 def textbook(y, z, gamma=2.0):
@@ -69,6 +76,7 @@ def contestants():
         "numba, gamma 2, 2 threads": ours(2.0, EVER, n_threads=2),
         "numpy, gamma 2": ours(2.0, NEVER),
         "numpy, gamma 1.7": ours(1.7, NEVER),
+        "scikit-learn's log loss": scikit_learns,
         "textbook": textbook,
         "bokbokbok": package("bokbokbok.loss_functions.classification", bokbokbok),
         "gbdtCBL": package("gbdtCBL.binary", lambda module: module.FLLoss(2.0)),
@@ -80,6 +88,44 @@ def contestants():
     return {name: run for name, run in found.items() if run is not None}
 
 
+def nanoseconds(run, n):
+    times = []
+    for _ in range(9):
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+    return median(times[1:]) / n * 1e9
+
+
+def more_bars(n):
+    """Return the cost of softmax and of the mean loss, and what it takes to compile."""
+    rng = np.random.default_rng(1)
+    _kernels.use_compiled = lambda _: True
+    found = []
+    for k in (3, 7):
+        loss = SoftmaxFocalLoss(k, 2.0)
+        y, z = rng.integers(0, k, n).astype(float), rng.normal(size=(n, k)) * 3
+        cost = nanoseconds(lambda loss=loss, y=y, z=z: loss.gradient_curvature(y, z), n * k)
+        found.append((f"softmax of {k} classes, ns a sample and class", cost, 15))
+    loss, y, z = FocalLoss(2.0, ALPHA), (rng.random(n) < 0.02).astype(float), rng.normal(size=n)
+    cost = nanoseconds(lambda: loss.kernel.mean(y, z, None), n)
+    found.append(("mean loss, ns a sample", cost, 3))
+    cost = nanoseconds(lambda: loss.kernel.compiled_mean(y, z, None, is_log_loss=True), n)
+    found.append(("log loss of the probabilities, ns a sample", cost, 9))
+    script = (
+        "import numba, time, numpy as np; from focalboost import FocalLoss; y = np.zeros(10); "
+        "start = time.perf_counter(); FocalLoss(2.0).gradient_curvature(y, y); "
+        "print(time.perf_counter() - start)"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**os.environ, "NUMBA_CACHE_DIR": folder}
+        for name, bar in (("compiled anew", 1.5), ("from numba's cache", 0.25)):
+            command = [sys.executable, "-c", script]
+            done = subprocess.run(command, env=environment, capture_output=True)
+            found.append((f"first call, {name}, s", float(done.stdout), bar))
+    return found
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--largest", type=int, default=10_000_000)
@@ -87,7 +133,7 @@ def main():
     rng = np.random.default_rng(0)
     runs = contestants()
     rows = {}
-    for n in (10**k for k in range(3, 8) if 10**k <= options.largest):
+    for n in (10**k for k in range(8) if 10**k <= options.largest):
         y, z = (rng.random(n) < 0.02).astype(float), rng.normal(size=n) * 3
         seconds = {name: [] for name in runs}
         for run in runs.values():
@@ -122,8 +168,14 @@ def main():
         bars.append((f"{path}, MB of temporaries at any number of samples", max(peaks), 4.0))
 
     last = rows[n]
-    for name, bar in (("numba, gamma 2", 12), ("numba, gamma 1.7", 16), ("numpy, gamma 1.7", 30)):
-        bars.append((f"{name}, to np.exp", last[name] / last["np.exp"], bar))
+    for size, pair in ((10**5, (5, 6.5)), (10**6, (7, 9))):
+        for name, bar in zip(("numba, gamma 2", "numba, gamma 1.7"), pair, strict=True):
+            if size in rows:
+                ratio = rows[size][name] / rows[size]["np.exp"]
+                bars.append((f"{name}, {size:.0e} samples, to np.exp", ratio, bar))
+    worst = max(row["numba, gamma 2"] / row["textbook"] for row in rows.values())
+    bars.append(("numba, gamma 2, to the textbook, at the worst number of samples", worst, 1))
+    bars += more_bars(n)
     packages = [last[name] for name in ("bokbokbok", "gbdtCBL", "imlightgbm") if name in last]
     for name, bar in (("numba, gamma 2", 0.1), ("numpy, gamma 2", 0.4)) if packages else ():
         bars.append((f"{name}, to the fastest package", last[name] / min(packages), bar))

@@ -1,12 +1,12 @@
-"""What focal loss costs in training, beside the boosters' own losses, a textbook and packages.
+"""What a custom objective costs: the wall time of training beside the booster's own loss.
 
-1,000,000 x 30. At gamma 0 without the bound the trees are those of the booster's own log loss, so
-that the ratio is overhead alone; then gamma 2. Data sets are built once, every contestant trains
-once a repetition, in turn, and the figures are medians of the ratios of CPU time to the booster's
-own loss in the same repetition. For CatBoost, whose callback holds Python's lock, it is the time
-that passes. Each bar is printed with whether it holds.
+Data sets are built once. Every contestant trains once a repetition, in turn, so that all see the
+same machine, and the figures are medians of the ratios to the booster's own loss in the same
+repetition. At gamma 0 without a bound the trees are those of the own loss, so that the ratio is
+overhead alone: the bars are for that. "replayed" gives back gradients that were recorded before,
+which is the floor of any Python objective. Each bar is printed with whether it holds.
 
-    python benchmarks/training.py [--rows 1000000] [--repetitions 5] [--rounds 20]
+    python benchmarks/training.py [--cases "1e6 rows"] [--boosters LightGBM] [--repetitions 5]
 
 The packages are timed where they are installed (pip install bokbokbok gbdtCBL imlightgbm).
 """
@@ -14,12 +14,15 @@ The packages are timed where they are installed (pip install bokbokbok gbdtCBL i
 import argparse
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import catboost
 import lightgbm
 import numpy as np
+import pandas as pd
 import xgboost
 from kernel import package, textbook
 from sklearn.datasets import make_classification
@@ -27,38 +30,62 @@ from sklearn.datasets import make_classification
 import focalboost.catboost
 import focalboost.lightgbm
 import focalboost.xgboost
-from focalboost import FocalLoss
-from focalboost.losses._kernels import FocalFormula, FocalKernel
+from focalboost import FocalClassifier, FocalLoss, SoftmaxFocalLoss
 
-LOG_LOSS, FOCAL = FocalLoss(0.0), FocalLoss(2.0, 0.25)
+Run = Callable[[], Any]
+BOTH, ALL = ("LightGBM", "XGBoost"), ("LightGBM", "XGBoost", "CatBoost")
+OWN, OVERHEAD = "own", "gamma 0"
 OWN_FOCAL = "Focal:focal_alpha=0.25;focal_gamma=2.0"
 
 
-class NumpyKernel(FocalKernel):
-    """The kernel of focal loss without its compiled loop."""
+@dataclass(frozen=True)
+class Case:
+    """A table and a training of it, and the bar of each booster that has one."""
 
-    def compiled(self, max_step: float | None) -> None:
-        return None
+    name: str
+    n_samples: int
+    n_features: int
+    rounds: int
+    bars: dict[str, float]
+    boosters: tuple[str, ...] = BOTH
+    n_classes: int = 2
+    is_watched: bool = False  # by a metric of training and validation data in each round
+    threads: int = 2
+
+    def tables(self) -> tuple[Any, Any, Any, Any]:
+        """Return samples and labels for training and for validation."""
+        n_more = self.n_samples // 5
+        X, y = make_classification(
+            self.n_samples + n_more, self.n_features, n_informative=5, n_classes=self.n_classes,
+            weights=[0.98] if self.n_classes == 2 else None, random_state=0,
+        )  # fmt: skip
+        X = X.astype(np.float32)
+        return X[n_more:], y[n_more:], X[:n_more], y[:n_more]
+
+    def loss(self, gamma: float) -> Any:
+        several = SoftmaxFocalLoss(self.n_classes, gamma)
+        return FocalLoss(gamma) if self.n_classes == 2 else several
 
 
-class WithoutNumba(FocalLoss):
-    """Focal loss as it is where numba is not installed."""
+CASES = [
+    Case("1e6 rows", 1_000_000, 30, 20, {"LightGBM": 1.04, "XGBoost": 1.06}),
+    Case(
+        "1e6 rows, with metrics", 1_000_000, 30, 20, {"LightGBM": 1.08, "XGBoost": 1.1},
+        is_watched=True,
+    ),
+    Case("1e6 rows, 5 classes", 1_000_000, 30, 5, {}, n_classes=5),
+    Case("20,000 rows", 20_000, 20, 100, {"LightGBM": 1.04, "XGBoost": 1.12, "CatBoost": 1.6}, ALL),
+    Case("10,000 rows, 200 trees", 10_000, 20, 200, {}),
+    Case("1,000 rows", 1_000, 20, 100, {"LightGBM": 1.08, "XGBoost": 1.28, "CatBoost": 1.1}, ALL),
+    Case("1,000 rows, 5 classes", 1_000, 20, 20, {}, n_classes=5),
+    # CatBoost's own log loss is of single precision: the bars of many rows are to its own Focal.
+    Case("200,000 rows, 1 thread", 200_000, 20, 20, {"CatBoost": 0.75}, ("CatBoost",), threads=1),
+    Case("200,000 rows", 200_000, 20, 20, {"CatBoost": 1.2}, ("CatBoost",)),
+    Case("20,000 rows, 3 classes", 20_000, 20, 20, {"CatBoost": 5.0}, ("CatBoost",), n_classes=3),
+]  # fmt: skip
 
-    @property
-    def kernel(self) -> NumpyKernel:
-        return NumpyKernel(FocalFormula(self.gamma), self.alpha)
 
-
-class Textbook:
-    """The textbook's derivatives as CatBoost calls for them."""
-
-    no_jit = True
-
-    def calc_ders_range(self, approxes: Any, targets: Any, weights: Any) -> Any:
-        return -np.column_stack(textbook(targets, approxes))
-
-
-def others() -> dict[str, Callable[[Any, Any], Any]]:
+def other_objectives() -> dict[str, Callable[[Any, Any], Any]]:
     """Return what else computes focal loss, as ``f(raw_prediction, data)``."""
     found = {
         "textbook": lambda z, data: textbook(data.get_label(), z),
@@ -78,127 +105,245 @@ def others() -> dict[str, Callable[[Any, Any], Any]]:
     return {name: run for name, run in found.items() if run is not None}
 
 
-def lightgbm_runs(X: Any, y: Any, rounds: int, threads: int) -> dict[str, Callable[[], Any]]:
-    params = {"verbose": -1, "num_threads": threads}
+OTHERS = other_objectives()
+
+
+class Recorder:
+    """An objective that keeps what another one returns."""
+
+    def __init__(self, objective: Any) -> None:
+        self.objective = objective
+        self.found: list[Any] = []
+
+    def __call__(self, z: Any, data: Any) -> Any:
+        pair = tuple(np.array(part, dtype=np.float32) for part in self.objective(z, data))
+        self.found.append(pair)
+        return pair
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self  # LightGBM copies its parameters
+
+    def replay(self) -> Callable[[Any, Any], Any]:
+        pairs = iter(self.found)
+        return lambda z, data: next(pairs)
+
+
+def lightgbm_runs(case: Case) -> dict[str, Run]:
+    X, y, X_val, y_val = case.tables()
+    several = {} if case.n_classes == 2 else {"num_class": case.n_classes}
+    params = {"verbose": -1, "num_threads": case.threads, **several}
     data = lightgbm.Dataset(X, y, params=params).construct()
+    watched: dict[str, Any] = {}
+    if case.is_watched:
+        more = lightgbm.Dataset(X_val, y_val, reference=data, params=params).construct()
+        watched = {"valid_sets": [data, more]}
+    name = "binary" if case.n_classes == 2 else "multiclass"
 
-    def ours(loss: FocalLoss, **kwargs: Any) -> Callable[[], Any]:
-        return lambda: focalboost.lightgbm.train(params, data, rounds, loss=loss, **kwargs)
+    def own(objective: Any, **metric: Any) -> Any:
+        return lightgbm.train(
+            {**params, "objective": objective, **metric}, data, case.rounds, **watched
+        )
 
+    def ours(gamma: float, max_step: float | None) -> Any:
+        return focalboost.lightgbm.train(
+            params, data, case.rounds, **watched, loss=case.loss(gamma), max_step=max_step
+        )
+
+    def by_class() -> Any:
+        model = lightgbm.LGBMClassifier(n_estimators=case.rounds, verbose=-1, n_jobs=case.threads)
+        return FocalClassifier(model, gamma=2.0, calibration=None).fit(X, y)
+
+    objective = partial(focalboost.lightgbm.objective, n_threads=case.threads)
+    recorder = Recorder(objective(case.loss(0.0), max_step=None))
+    own(recorder, metric="None")
     return {
-        "own": lambda: lightgbm.train({**params, "objective": "binary"}, data, rounds),
-        "gamma 0": ours(LOG_LOSS, max_step=None),
-        "gamma 2": ours(FOCAL),
+        OWN: lambda: own(name),
+        "replayed": lambda: own(recorder.replay(), metric="None"),
+        OVERHEAD: lambda: ours(0.0, None),
+        "gamma 2": lambda: ours(2.0, 4.0),
+        "objective alone": lambda: own(objective(case.loss(2.0)), metric="None"),
+        **({} if case.is_watched else {"FocalClassifier": by_class}),
         **{
-            name: lambda run=run: lightgbm.train({**params, "objective": run}, data, rounds)
-            for name, run in others().items()
+            name: partial(own, run, metric="None")
+            for name, run in (OTHERS if case.n_classes == 2 else {}).items()
         },
-    }
+    }  # fmt: skip
 
 
-def xgboost_runs(X: Any, y: Any, rounds: int, threads: int) -> dict[str, Callable[[], Any]]:
-    params = {"nthread": threads, "tree_method": "hist"}
-    data = xgboost.QuantileDMatrix(X, y, nthread=threads)
+def xgboost_runs(case: Case) -> dict[str, Run]:
+    X, y, X_val, y_val = case.tables()
+    params = {"nthread": case.threads, "tree_method": "hist"}
+    data = xgboost.QuantileDMatrix(X, y, nthread=case.threads)
+    watched: dict[str, Any] = {}
+    if case.is_watched:
+        more = xgboost.QuantileDMatrix(X_val, y_val, ref=data, nthread=case.threads)
+        watched = {"evals": [(data, "training"), (more, "validation")], "verbose_eval": False}
+    own_params = {**params, "objective": "binary:logistic"}
+    if case.n_classes > 2:
+        own_params = {**params, "objective": "multi:softprob", "num_class": case.n_classes}
 
-    def ours(loss: FocalLoss, **kwargs: Any) -> Callable[[], Any]:
-        return lambda: focalboost.xgboost.train(params, data, rounds, loss=loss, **kwargs)
+    def own(objective: Any = None) -> Any:
+        return xgboost.train(own_params, data, case.rounds, obj=objective, **watched)
 
-    own = {**params, "objective": "binary:logistic"}
+    def ours(gamma: float, max_step: float | None) -> Any:
+        return focalboost.xgboost.train(
+            params, data, case.rounds, **watched, loss=case.loss(gamma), max_step=max_step
+        )
+
+    def by_class() -> Any:
+        model = xgboost.XGBClassifier(n_estimators=case.rounds, n_jobs=case.threads)
+        return FocalClassifier(model, gamma=2.0, calibration=None).fit(X, y)
+
+    objective = partial(focalboost.xgboost.objective, n_threads=case.threads)
+    recorder = Recorder(objective(case.loss(0.0), max_step=None))
+    own(recorder)
     return {
-        "own": lambda: xgboost.train(own, data, rounds),
-        "gamma 0": ours(LOG_LOSS, max_step=None),
-        "gamma 2": ours(FOCAL),
+        OWN: own,
+        "replayed": lambda: own(recorder.replay()),
+        OVERHEAD: lambda: ours(0.0, None),
+        "gamma 2": lambda: ours(2.0, 4.0),
+        "objective alone": lambda: own(objective(case.loss(2.0))),
+        **({} if case.is_watched else {"FocalClassifier": by_class}),
         **{
-            name: lambda run=run: xgboost.train(own, data, rounds, obj=run)
-            for name, run in others().items()
+            name: partial(own, run)
+            for name, run in (OTHERS if case.n_classes == 2 else {}).items()
         },
-    }
+    }  # fmt: skip
 
 
-def catboost_runs(X: Any, y: Any, rounds: int, threads: int) -> dict[str, Callable[[], Any]]:
+class TextbookOfCatBoost:
+    """The textbook's derivatives as CatBoost calls for them."""
+
+    no_jit = True
+
+    def calc_ders_range(self, approxes: Any, targets: Any, weights: Any) -> Any:
+        return -np.column_stack(textbook(targets, approxes))
+
+
+def catboost_runs(case: Case) -> dict[str, Run]:
+    X, y, _, _ = case.tables()
     params = {
-        "iterations": rounds, "depth": 6, "learning_rate": 0.1, "thread_count": threads,
+        "iterations": case.rounds, "depth": 6, "learning_rate": 0.1, "thread_count": case.threads,
         "verbose": 0, "allow_writing_files": False, "leaf_estimation_iterations": 1,
         "leaf_estimation_method": "Newton", "boosting_type": "Plain",
     }  # fmt: skip
-    by_gradient = {**params, "leaf_estimation_method": "Gradient"}
     pool = catboost.Pool(X, y.astype(int))
     pool.quantize()
 
-    def ours(loss: FocalLoss, params: Any = params, **kwargs: Any) -> Callable[[], Any]:
-        return lambda: focalboost.catboost.train(pool, params, loss=loss, **kwargs)
+    def own(loss: Any, **more: Any) -> Any:
+        return catboost.train(pool, {**params, "loss_function": loss, **more})
 
+    def ours(gamma: float, max_step: float | None) -> Any:
+        return focalboost.catboost.train(pool, params, loss=case.loss(gamma), max_step=max_step)
+
+    if case.n_classes > 2:
+        return {
+            OWN: partial(own, "MultiClass"),
+            OVERHEAD: partial(ours, 0.0, None),
+            "gamma 2": partial(ours, 2.0, 4.0),
+        }
     return {
-        "own": lambda: catboost.train(pool, {**params, "loss_function": "Logloss"}),
-        "own Focal": lambda: catboost.train(pool, {**params, "loss_function": OWN_FOCAL}),
-        "gamma 0": ours(LOG_LOSS, max_step=None),
-        "gamma 2": ours(FOCAL),
-        "gamma 2, numpy": ours(WithoutNumba(2.0, 0.25)),
-        "textbook": lambda: catboost.train(
-            pool, {**params, "loss_function": Textbook(), "eval_metric": "Logloss"}
-        ),
-        "own Focal, Gradient": lambda: catboost.train(
-            pool, {**by_gradient, "loss_function": OWN_FOCAL}
-        ),
-        "native=True, Gradient": ours(FOCAL, by_gradient, native=True),
+        OWN: partial(own, "Logloss"),
+        "own Focal": partial(own, OWN_FOCAL),
+        OVERHEAD: partial(ours, 0.0, None),
+        "gamma 2": partial(ours, 2.0, 4.0),
+        "textbook": partial(own, TextbookOfCatBoost(), eval_metric="Logloss"),
     }
 
 
-def compare(
-    runs: dict[str, Callable[[], Any]], repetitions: int, clock: Callable[[], float]
-) -> dict[str, list[float]]:
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
+MAKERS = {"LightGBM": lightgbm_runs, "XGBoost": xgboost_runs, "CatBoost": catboost_runs}
+
+
+def seconds_of(runs: dict[str, Run], repetitions: int, least: float = 0.5) -> pd.DataFrame:
+    """Return the seconds of each contestant (a column) in each repetition, the first not counted.
+
+    Short trainings are repeated until a repetition takes some time.
+    """
+    found = []
+    times = 1
     for repetition in range(repetitions + 1):
+        row = {}
         for name, run in runs.items():
-            start = clock()
-            run()
-            if repetition:  # the first one warms up
-                seconds[name].append(clock() - start)
-    return seconds
+            start = time.perf_counter()
+            for _ in range(times):
+                run()
+            row[name] = (time.perf_counter() - start) / times
+        if repetition:
+            found.append(row)
+        times = max(1, min(10, int(least / row[OWN])))
+    return pd.DataFrame(found)
+
+
+class Bar(NamedTuple):
+    """A figure and what it is to be at most."""
+
+    name: str
+    value: float
+    bar: float
+
+    def __str__(self) -> str:
+        word = "holds" if self.value <= self.bar else "MISSED"
+        return f"{word}: {self.name} {self.value:.3f}, bar {self.bar}"
+
+
+def bars_of(case: Case, booster: str, seconds: pd.DataFrame) -> list[Bar]:
+    def ratio(name: str, to: str) -> float:
+        return median(seconds[name] / seconds[to])
+
+    found = []
+    if booster in case.bars:
+        is_to_focal = booster == "CatBoost" and "own Focal" in seconds and case.n_samples > 20_000
+        name, to = ("gamma 2", "own Focal") if is_to_focal else (OVERHEAD, OWN)
+        title = f"{booster}, {case.name}, {name} to {to}"
+        found.append(Bar(title, ratio(name, to), case.bars[booster]))
+    if "FocalClassifier" in seconds:
+        title = f"{booster}, {case.name}, FocalClassifier to train"
+        found.append(Bar(title, ratio("FocalClassifier", "gamma 2"), 1.03))
+    return found
+
+
+def predictions(repetitions: int) -> list[Bar]:
+    """Return what predict_proba of FocalClassifier costs beside that of the booster's class."""
+    X, y = make_classification(5_000, 20, weights=[0.9], random_state=0)
+    few = X[:250]
+    found = []
+    for booster, model in (
+        ("LightGBM", lightgbm.LGBMClassifier(verbose=-1, n_jobs=2)),
+        ("XGBoost", xgboost.XGBClassifier(n_jobs=2)),
+        ("CatBoost", catboost.CatBoostClassifier(
+            iterations=100, verbose=0, thread_count=2, allow_writing_files=False
+        )),
+    ):  # fmt: skip
+        focal = FocalClassifier(model, gamma=2.0).fit(X, y)
+        model.fit(X, y)
+        runs = {OWN: partial(model.predict_proba, few), "ours": partial(focal.predict_proba, few)}
+        seconds = seconds_of(runs, 4 * repetitions)
+        value = median(seconds["ours"] / seconds[OWN])
+        found.append(Bar(f"{booster}, predict_proba of 250 rows", value, 1.2))
+    return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--cases", nargs="+", default=[case.name for case in CASES])
+    parser.add_argument("--boosters", nargs="+", default=[*MAKERS])
     parser.add_argument("--repetitions", type=int, default=5)
-    parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--boosters", nargs="+", default=["LightGBM", "XGBoost", "CatBoost"])
     options = parser.parse_args()
-    X, y = make_classification(options.rows, 30, weights=[0.98], random_state=0)
-    X = X.astype(np.float32)
-
-    bars = []
-    for booster, threads, make, clock in (
-        ("LightGBM", 2, lightgbm_runs, time.process_time),
-        ("XGBoost", 2, xgboost_runs, time.process_time),
-        ("CatBoost", 1, catboost_runs, time.perf_counter),
-        ("CatBoost", 2, catboost_runs, time.perf_counter),
-    ):
-        if booster not in options.boosters:
-            continue
-        seconds = compare(make(X, y, options.rounds, threads), options.repetitions, clock)
-
-        def ratio(name: str, to: str, seconds: dict[str, list[float]] = seconds) -> float:
-            return median(t / b for t, b in zip(seconds[name], seconds[to], strict=True))
-
-        print(
-            f"\n| {booster}, {threads} thread{'s' * (threads > 1)} | " + " | ".join(seconds) + " |"
-        )
-        print("|---" * (len(seconds) + 1) + "|")
-        own = f"{median(seconds['own']):.2f} s"
-        others = [f"{ratio(name, 'own'):.2f}" for name in seconds if name != "own"]
-        print("| | " + " | ".join([own, *others]) + " |", flush=True)
-        if booster != "CatBoost":
-            bars.append((f"{booster}, gamma 0 to its own", ratio("gamma 0", "own"), 1.06))
-            continue
-        bar = 1.05 if threads == 1 else 2.2
-        to_own = ratio("gamma 2", "own Focal")
-        bars.append((f"CatBoost, {threads} thread(s), gamma 2 to its own Focal", to_own, bar))
-        native = ratio("native=True, Gradient", "own Focal, Gradient")
-        bars.append((f"CatBoost, {threads} thread(s), native=True to its own Focal", native, 1.02))
+    rows, bars = [], []
+    for case in (case for case in CASES if case.name in options.cases):
+        for booster in (name for name in case.boosters if name in options.boosters):
+            seconds = seconds_of(MAKERS[booster](case), options.repetitions)
+            ratios = seconds.div(seconds[OWN], axis=0).median()
+            own = f"{seconds[OWN].median():.3g}"
+            row = {"": f"{booster}, {case.name}, {case.rounds} rounds", "own, s": own}
+            row |= {name: f"{value:.2f}" for name, value in ratios.drop(OWN).items()}
+            rows.append(row)
+            bars += bars_of(case, booster, seconds)
+            print(row, flush=True)
+    bars += predictions(options.repetitions)
+    print("\n" + pd.DataFrame(rows).fillna("").to_markdown(index=False, disable_numparse=True))
     print()
-    for name, value, bar in bars:
-        print(f"{'holds' if value <= bar else 'MISSED'}: {name} {value:.3f}, bar {bar}")
+    print(*bars, sep="\n")
 
 
 if __name__ == "__main__":

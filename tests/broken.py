@@ -315,20 +315,33 @@ AT_LEAST_ONE_DIMENSION = [
 ]
 
 
-def _compiled_as(name, compiled, compiled_loss):
+def _compiled_as(sound, name, **changed):
+    kernel = sound.kernel
+    methods = ("has_compiled", "fill", "sum_of_losses", "negative_pairs")
+    replaced = {method: getattr(kernel, method) for method in methods} | changed
     return in_kernel(
-        TWO,
+        sound,
         name,
-        compiled=lambda _, max_step: compiled(max_step),
-        compiled_loss=lambda _: compiled_loss(),
+        **{key: lambda _, *args, run=run: run(*args) for key, run in replaced.items()},
     )
 
 
+def _without_bound(sound):
+    def fill(y, z, w, max_step, *args):
+        return sound.kernel.fill(y, z, w, None, *args)
+
+    return _compiled_as(sound, "CompiledWithoutBound", fill=fill)
+
+
 COMPILED_AS_ANOTHER = [
+    _without_bound(TWO),
+    _without_bound(SEVERAL),
+    _compiled_as(TWO, "LossOfGamma0", sum_of_losses=FocalLoss(0.0).kernel.sum_of_losses),
     _compiled_as(
-        "CompiledWithoutBound", lambda _: TWO.kernel.compiled(None), TWO.kernel.compiled_loss
+        TWO,
+        "OtherSign",
+        negative_pairs=lambda *args: (-TWO.kernel.negative_pairs(*args)[0], True),
     ),
-    _compiled_as("LossOfGamma0", TWO.kernel.compiled, FocalLoss(0.0).kernel.compiled_loss),
 ]
 
 BROKEN = {

@@ -30,7 +30,7 @@ from focalboost import (
     SoftmaxFocalLoss,
     VectorScalingLoss,
 )
-from focalboost.losses import _blocks
+from focalboost.losses import _blocks, _compiled
 
 EPS = np.finfo(np.float64).eps
 TINY = np.finfo(np.float64).tiny
@@ -58,7 +58,7 @@ def accuracy(loss):
 def path_accuracy(loss):
     """Return how near the gradients of two methods come, where each may be the compiled one."""
     # The compiled path has an exp of its own, and the same for every method that takes it.
-    return {"rtol": 1e-13, "atol": TINY} if isinstance(loss, FocalLoss) else {"rtol": 0.0}
+    return {"rtol": 1e-13, "atol": TINY} if has_compiled_loop(loss) else {"rtol": 0.0}
 
 
 def steepest_gamma(loss):
@@ -658,8 +658,8 @@ def samples_are_independent(loss):
     y, z, w = zoo.mild(loss, 200)
     expected = loss.gradient_curvature(y, z, w, max_step=4.0)
     for n_threads in (1, 3):
-        small = mock.patch.multiple(_blocks, _BLOCK=17, _BLOCKS_FOR_THREADS=8)
-        with small:
+        small = mock.patch.multiple(_blocks, _BLOCK=17, _FOR_A_THREAD=40)
+        with small, mock.patch.object(_compiled, "_FOR_A_THREAD", 40):
             blocks = loss.gradient_curvature(y, z, w, max_step=4.0, n_threads=n_threads)
         for got, want in zip(blocks, expected, strict=True):
             assert_array_equal(got, want)
@@ -692,20 +692,37 @@ def is_a_value(loss):
 
 def compiled_loop_is_the_same(loss):
     pytest.importorskip("numba")
+    kernel = loss.kernel
     y, z = zoo.extreme(loss)
-    soft = np.random.default_rng(3).uniform(size=len(z))
-    by_loop = loss.kernel.compiled_loss()
-    for labels in (y, soft):
+    if loss.is_multiclass:
+        labels_of_both = [y]
+    else:
+        labels_of_both = [y, np.random.default_rng(3).uniform(size=len(z))]
+    for labels in labels_of_both:
         with np.errstate(all="ignore"):
-            assert_allclose(by_loop(labels, z), loss.kernel.loss(labels, z), rtol=1e-12, atol=TINY)
-    for max_step in MAX_STEPS:
-        loop = loss.kernel.compiled(max_step)
-        for labels in (y, soft):
+            pairs = [(False, kernel.loss(labels, z))]
+            if not loss.is_multiclass:
+                pairs.append((True, kernel.classes.log_loss(labels, loss.log_odds(z))))
+        for is_log_loss, by_numpy in pairs:
+            of_each = [
+                kernel.sum_of_losses(labels[[i]], z[[i]], None, is_log_loss) for i in range(len(z))
+            ]
+            # what is not finite is left to numpy
+            found = np.where(np.isfinite(of_each), of_each, by_numpy)
+            assert np.isfinite(of_each).sum() > len(z) / 2
+            assert_allclose(found, by_numpy, rtol=1e-12, atol=TINY)
+        for max_step in MAX_STEPS:
+            out = [np.empty_like(z) for _ in range(2)]
+            assert kernel.fill(labels, z, None, max_step, out, 1) == np.isfinite(z).all()
             with np.errstate(all="ignore"):
-                results = loop(labels, z), loss.kernel.gradient_curvature(labels, z, max_step)
-            for compiled, numpy in zip(*results, strict=True):
+                by_numpy = kernel.gradient_curvature(labels, z, max_step)
+            for compiled, numpy in zip(out, by_numpy, strict=True):
                 # the compiler's exp may differ by an ulp, which gamma * S multiplies
                 assert_allclose(compiled, numpy, rtol=1e-12, atol=TINY)
+            if not loss.is_multiclass:
+                pairs, are_finite = kernel.negative_pairs(labels, z, None, max_step, 0.0)
+                assert are_finite == np.isfinite(z).all()
+                assert_allclose(pairs, -np.column_stack(out), rtol=1e-13, atol=TINY)
 
 
 Predicate = Callable[[Any], bool]
@@ -738,7 +755,7 @@ def _has_no_margin(loss: Any) -> bool:
 
 
 def has_compiled_loop(loss: Any) -> bool:
-    return isinstance(loss, FocalLoss)
+    return bool(loss.kernel.has_compiled())
 
 
 PROPERTIES: dict[Callable[[Any], None], Predicate] = {

@@ -43,9 +43,9 @@ def path(request, monkeypatch):
     """Send every size of array through numpy, or through the compiled loop."""
     if request.param == "compiled":
         pytest.importorskip("numba")
-        monkeypatch.setattr(_kernels, "_COMPILED_FROM", 0)
+        monkeypatch.setattr(_kernels, "use_compiled", lambda _: True)
     else:
-        monkeypatch.setattr(_kernels, "_COMPILED_FROM", np.inf)
+        monkeypatch.setattr(_kernels, "use_compiled", lambda _: False)
         monkeypatch.setattr(_compiled, "gradient_matrix", lambda: None)
 
 
@@ -401,7 +401,8 @@ def test_names():
     "loss", [FocalLoss(2.0, 0.25), AsymmetricLoss(), SoftmaxFocalLoss(3)], ids=zoo.loss_id
 )
 def test_real_blocks_and_threads(loss, monkeypatch):
-    monkeypatch.setattr(_blocks, "_BLOCKS_FOR_THREADS", 8)
+    for module in (_blocks, _compiled):
+        monkeypatch.setattr(module, "_FOR_A_THREAD", 20_000)
     y, z, w = zoo.mild(loss, 70_000)
     expected = loss.gradient_curvature(y, z, w)
     for got, want in zip(loss.gradient_curvature(y, z, w, n_threads=3), expected, strict=True):
@@ -414,10 +415,12 @@ def test_real_blocks_and_threads(loss, monkeypatch):
 def test_many_samples_are_like_few(loss, monkeypatch):
     y, z, w = zoo.mild(loss, 1000)
     for scores in (z, z.astype(np.float32)):
-        few = loss.gradient_curvature(y, scores, w, max_step=4.0)
-        with monkeypatch.context() as patch:
-            patch.setattr(_kernels, "_COMPILED_FROM", 1000)
-            many = loss.gradient_curvature(y, scores, w, max_step=4.0)
+        found = []
+        for is_compiled in (False, True):
+            with monkeypatch.context() as patch:
+                patch.setattr(_kernels, "use_compiled", lambda _, chosen=is_compiled: chosen)
+                found.append(loss.gradient_curvature(y, scores, w, max_step=4.0))
+        few, many = found
         # the compiler's exp may differ by an ulp or two, or by one of single precision
         tolerance = 2e-7 if scores.dtype == np.float32 else 1e-13
         for one, other in zip(few, many, strict=True):
@@ -426,7 +429,7 @@ def test_many_samples_are_like_few(loss, monkeypatch):
 
 
 def test_an_error_in_a_thread_is_an_error(monkeypatch):
-    monkeypatch.setattr(_blocks, "_BLOCKS_FOR_THREADS", 8)
+    monkeypatch.setattr(_blocks, "_FOR_A_THREAD", 20_000)
 
     def fails(_, y, z, max_step):
         raise ArithmeticError("in a thread")

@@ -24,7 +24,7 @@ PACKAGE = Path(focalboost.__file__).parent
 @pytest.fixture
 def fresh(monkeypatch):
     """Forget what was compiled, and whether numba works, for one test."""
-    for name in ("_options", "gradient_curvature", "gradient_matrix", "loss"):
+    for name in ("is_ready", "_function"):
         monkeypatch.setattr(_compiled, name, cache(getattr(_compiled, name).__wrapped__))
 
 
@@ -41,11 +41,12 @@ def matrix():
 @pytest.fixture
 def is_as_numpy(monkeypatch):
     """Return a function that asserts that all results are numpy's, to the bit."""
-    expected = many(FocalLoss())
     with monkeypatch.context() as patch:
+        patch.setattr(_kernels, "use_compiled", lambda _: False)
         patch.setattr(_compiled, "gradient_matrix", lambda: None)
+        expected = many(FocalLoss())
         expected_matrix = matrix()
-    monkeypatch.setattr(_kernels, "_COMPILED_FROM", 1000)
+    monkeypatch.setattr(_kernels, "use_compiled", lambda _: True)
 
     def check():
         for got, want in zip(many(FocalLoss()), expected, strict=True):
@@ -75,7 +76,7 @@ def test_without_numba(monkeypatch, is_as_numpy):
     monkeypatch.setattr(_compiled, "find_spec", lambda name: None)
     assert _compiled.is_missing()
     assert caught(is_as_numpy) == []
-    assert FocalLoss().kernel.compiled(4.0) is None
+    assert not _compiled.is_ready()
 
 
 @pytest.mark.usefixtures("fresh")
@@ -106,12 +107,9 @@ def test_numba_that_does_not_compile(monkeypatch, is_as_numpy):
     def fails(*_):
         raise ValueError("no target for this processor")
 
-    monkeypatch.setattr("numba.njit", lambda **_: fails)
-    messages = caught(is_as_numpy)
-    # one for each of the two loops, at the first call of it
-    assert len(messages) == 2
-    assert len({*messages}) == 1
-    assert messages[0].startswith("numba is installed but does not work here (ValueError: no tar")
+    monkeypatch.setattr("numba.njit", lambda *_, **__: fails)
+    (message,) = caught(is_as_numpy)
+    assert message.startswith("numba is installed but does not work here (ValueError: no target")
 
 
 @pytest.mark.usefixtures("fresh")
@@ -119,7 +117,7 @@ def test_numba_that_is_switched_off(monkeypatch, is_as_numpy):
     # As NUMBA_DISABLE_JIT=1 does, with which a compiled loop is a loop of Python's.
     monkeypatch.setattr(pytest.importorskip("numba").config, "DISABLE_JIT", 1)
     assert caught(is_as_numpy) == []
-    assert FocalLoss().kernel.compiled(4.0) is None
+    assert not _compiled.is_ready()
 
 
 # The cache on disk, in processes of their own.
@@ -129,14 +127,15 @@ import warnings
 import numpy as np
 import focalboost
 from focalboost import FocalLoss
-from focalboost.losses import _compiled
+from focalboost.losses import _compiled, _kernels
 assert focalboost.__file__.startswith({package!r})
 loss, z = FocalLoss(), np.linspace(-3.0, 3.0, {n})
 with warnings.catch_warnings(record=True) as found:
     warnings.simplefilter("always")
     many = loss.gradient_curvature(np.ones(len(z)), z)
-assert (_compiled.gradient_curvature() is not None) == {is_compiled}
+assert _compiled.is_ready() == {is_compiled}
 assert [str(warning.message) for warning in found] == []
+_kernels.use_compiled = lambda _: False
 few = loss.gradient_curvature(np.ones(10), z[:10])
 for one, other in zip(many, few):
     np.testing.assert_allclose(one[:10], other, rtol=1e-13)
@@ -207,7 +206,7 @@ def test_disk_that_is_full(monkeypatch, fresh, is_as_numpy):
     monkeypatch.setattr(caching.IndexDataCacheFile, "save", fails)
     monkeypatch.setattr(caching.IndexDataCacheFile, "load", lambda *_: None)
     assert caught(lambda: many(FocalLoss())) == []
-    assert FocalLoss().kernel.compiled(4.0) is not None
+    assert _compiled.is_ready()
 
 
 @pytest.mark.slow
@@ -226,7 +225,8 @@ def test_cache_asks_for_the_text_of_the_formulas(tmp_path):
     # A formula that is another, in a file of the same date and size.
     path = package / "focalboost" / "losses" / "_formulas.py"
     text, date = path.read_text(), path.stat()
-    changed = text.replace("(1.0 - y) * slope0 - y * slope1", "(1.0 - y) * slope0 - 3 * slope1")
+    gradient = "(1.0 - y) * slope0 - y * slope1"
+    changed = text.replace(gradient, "3 * ((1 - y)*slope0 - y*slope1)")
     assert len(changed) == len(text)
     assert changed != text
     path.write_text(changed)
@@ -240,27 +240,29 @@ def test_cache_asks_for_the_text_of_the_formulas(tmp_path):
 
 @pytest.mark.parametrize("loss", zoo.LOSSES, ids=zoo.loss_id)
 def test_who_gains_by_numba(loss):
-    is_focal = isinstance(loss, FocalLoss | SoftmaxFocalLoss)
-    assert loss.kernel.has_compiled() == is_focal
-    if not isinstance(loss, FocalLoss):
-        assert loss.kernel.compiled(4.0) is None
+    assert loss.kernel.has_compiled() == isinstance(loss, FocalLoss | SoftmaxFocalLoss)
 
 
-def test_which_arrays_are_compiled(monkeypatch):
+@pytest.mark.parametrize("loss", [FocalLoss(), SoftmaxFocalLoss(3)], ids=zoo.loss_id)
+def test_which_arrays_are_compiled(loss, monkeypatch):
     seen = []
-
-    def loop(*arrays):
-        seen.append(len(arrays[-1]))
-        return np.zeros(len(arrays[-1])), np.ones(len(arrays[-1]))
-
-    monkeypatch.setattr(_compiled, "gradient_curvature", lambda: loop)
+    for name in ("fill", "fill_softmax", "sum_of_losses", "sum_of_softmax"):
+        monkeypatch.setattr(_compiled, name, lambda *_: seen.append(1))
     n = _kernels._COMPILED_FROM
     assert n == 200_000
-    FocalLoss().gradient_curvature(np.zeros(n - 1), np.zeros(n - 1))
+    y, z = np.zeros(n), np.zeros(loss.kernel.classes.shape(n))
+    monkeypatch.delitem(sys.modules, "numba", raising=False)
+    loss.gradient_curvature(y[1:], z[1:])
+    loss(y[1:], z[1:])
     assert seen == []
-    gradient, _ = FocalLoss().gradient_curvature(np.zeros(n), np.zeros(n))
-    assert sum(seen) == n
-    assert_array_equal(gradient, 0)
+    loss.gradient_curvature(y, z)
+    loss(y, z)
+    assert seen == [1, 1]
+    # Where it is imported already, it is used for few as well.
+    monkeypatch.setitem(sys.modules, "numba", object())
+    loss.gradient_curvature(y[:1], z[:1])
+    loss(y[:1], z[:1])
+    assert seen == [1, 1, 1, 1]
 
 
 class HalfOfFocalLoss(MarginLoss):

@@ -25,8 +25,8 @@ PUBLIC = [focalboost.losses, focalboost.estimator, focalboost.inspection]
 # Data flow one way: each module may import those that come before it, and of the boosters' only
 # those of its own folder.
 LOSSES_ORDER = (
-    "_types _checks _classes _formulas _softmax _compiled _blocks _kernels base margin focal "
-    "variants robust calibrated schedules foreign records"
+    "_types _checks _classes _formulas _softmax _softmax_blocks _blocks _compiled _kernels base "
+    "margin focal variants robust calibrated schedules foreign records"
 )
 PORT_ORDER = "options cross_validation locks tracking objectives metrics port trees"
 BOOSTER_ORDER = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,18 +11,13 @@ import numpy as np
 
 from focalboost.boosters.options import Refused, warn_of
 from focalboost.losses import Loss, ScheduledLoss
+from focalboost.losses._blocks import is_finite
 from focalboost.losses._checks import as_numbers, as_rows, check_weights
 from focalboost.losses._classes import Classes
 from focalboost.losses._types import Array
 from focalboost.losses.foreign import ForeignLoss
 
 Samples = tuple[Array, Array | None]
-
-
-def is_finite(values: Array) -> bool:
-    # A sum needs no temporary array; where it overflows, each value is asked.
-    with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(np.sum(values)) or np.all(np.isfinite(values)))
 
 
 def labels_and_weights(data: Any) -> Samples:
@@ -58,33 +53,52 @@ def check_scores(classes: Classes, raw_prediction: Any) -> Array:
             f"raw_prediction must have shape {wanted} for a loss of {classes.n_classes} classes, "
             f"got {z.shape}: is num_class set to {classes.n_scores}?"
         )
-    if not is_finite(z):
-        raise ValueError(f"raw_prediction must be finite, got {z[~np.isfinite(z)][0]}.")
     return z
 
 
+def check_finite(raw_prediction: Array) -> None:
+    if not is_finite(raw_prediction):
+        wrong = raw_prediction[~np.isfinite(raw_prediction)]
+        raise ValueError(f"raw_prediction must be finite, got {wrong[0]}.")
+
+
 def match(z: Array, y: Array, w: Array | None) -> tuple[Array, Array, Array | None]:
-    """Return labels, scores and weights of the same samples in one precision, as losses ask for."""
+    """Return labels, scores and weights, which must be of the same samples."""
     for name, values in (("y_true", y), ("sample_weight", w)):
         if values is not None and values.shape != z.shape[:1]:
             raise ValueError(
                 f"{name} must have the shape of raw_prediction, {z.shape[:1]}, got {values.shape}."
             )
-    y = np.ascontiguousarray(y, dtype=z.dtype)
-    return y, z, None if w is None else np.ascontiguousarray(w, dtype=z.dtype)
+    return y, z, w
 
 
 def derivatives(
-    loss: Loss, y: Array, z: Array, w: Array | None, max_step: float | None, n_threads: int
+    loss: Loss,
+    y: Array,
+    z: Array,
+    w: Array | None,
+    max_step: float | None,
+    n_threads: int,
+    out: Sequence[Array] | None = None,
+    factor: float = 1.0,
 ) -> tuple[Array, Array]:
     """Return gradient and curvature; a NaN among them would end the learning without a word."""
-    gradient, curvature = loss.kernel.weighted_derivatives(y, z, w, max_step, n_threads)
+    gradient, curvature, are_finite = loss.kernel.weighted_derivatives(
+        y, z, w, max_step, n_threads, out, factor
+    )
     for name, values in (("gradient", gradient), ("curvature", curvature)):
         if values.shape != z.shape:
             raise ValueError(f"loss must give a {name} of shape {z.shape}, got {np.shape(values)}.")
-        if not is_finite(values):
-            raise ValueError(f"loss must give a finite {name}, got NaN or inf.")
+    if not are_finite:
+        raise not_finite(z, gradient)
     return gradient, curvature
+
+
+def not_finite(z: Array, gradient: Array) -> ValueError:
+    """Return the error for scores or derivatives of which one is not finite."""
+    check_finite(z)
+    name = "curvature" if is_finite(gradient) else "gradient"
+    return ValueError(f"loss must give a finite {name}, got NaN or inf.")
 
 
 @dataclass(frozen=True)
@@ -124,6 +138,14 @@ class Called:
                 y, w = check_samples(classes, y, w)
         return match(z, y, w)
 
+    def finite_samples(
+        self, first: Any, second: Any, sample_weight: Any
+    ) -> tuple[Array, Array, Array | None]:
+        """Return `samples`, of which no score is NaN or inf, as a metric needs them."""
+        y, z, w = self.samples(first, second, sample_weight)
+        check_finite(z)
+        return y, z, w
+
 
 @dataclass(frozen=True)
 class Objective(Called):
@@ -143,9 +165,13 @@ class Objective(Called):
     def __call__(self, first: Any, second: Any, sample_weight: Any = None) -> tuple[Array, Array]:
         if self.switched_off and id(second) not in self.known:
             warn_of(getattr(second, "params", None) or {}, self.switched_off)
-        y, z, w = self.samples(first, second, sample_weight)
-        gradient, curvature = derivatives(self.loss, y, z, w, self.max_step, self.n_threads)
-        return gradient, curvature if self.factor == 1 else self.factor * curvature
+        return self.derivatives(*self.samples(first, second, sample_weight))
+
+    def derivatives(
+        self, y: Array, z: Array, w: Array | None, out: Sequence[Array] | None = None
+    ) -> tuple[Array, Array]:
+        """Return gradient and curvature, in the arrays of ``out`` where it is given."""
+        return derivatives(self.loss, y, z, w, self.max_step, self.n_threads, out, self.factor)
 
 
 def class_sums(classes: Classes, samples: Samples) -> Array:
@@ -199,6 +225,7 @@ class RoundObjective:
 
     def __post_init__(self) -> None:
         self.objective = self._of(self.schedule.at(0))
+        self._out: Sequence[Array] | None = None
 
     def __deepcopy__(self, memo: Any) -> RoundObjective:
         # LightGBM copies its parameters, and would never hear of the round.
@@ -216,7 +243,11 @@ class RoundObjective:
         self.objective = replace(self.objective, n_threads=n_threads)
 
     def __call__(self, first: Any, second: Any) -> tuple[Array, Array]:
-        return self.objective(first, second)
+        y, z, w = self.objective.samples(first, second, None)
+        # The same arrays in every round, in the precision in which boosters keep them.
+        if self._out is None or self._out[0].shape != z.shape:
+            self._out = [np.empty_like(z, dtype=np.float32) for _ in range(2)]
+        return self.objective.derivatives(y, z, w, self._out)
 
     def _of(self, loss: Loss) -> Objective:
         objective = self.make(loss, max_step=self.max_step, n_threads=self.n_threads)

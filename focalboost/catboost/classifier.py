@@ -43,7 +43,9 @@ class CatBoostAdapter:
         link = Link.of(classes)
         refuse(params, link.refused_in_classifier)
         init_score = in_single_precision(job.init_score)
-        called = replace(objective(job.loss, max_step=job.max_step), is_checked=True)
+        # The objective adds it to the one score of two classes.
+        added = init_score if classes.n_scores == 1 else 0.0
+        called = replace(objective(job.loss, max_step=job.max_step), start=added, is_checked=True)
         try_out(called, len(job.training.y))
         names = [*getattr(job.training.X, "columns", [])]
         own = [names.index(c) if c in names else int(c) for c in params.get("cat_features") or []]
@@ -54,7 +56,7 @@ class CatBoostAdapter:
                 _with_text(rows.X),
                 rows.y,
                 weight=rows.weight,
-                baseline=baseline(init_score, len(rows.y), classes),
+                baseline=None if added else baseline(init_score, len(rows.y), classes),
                 cat_features=cat_features,
             )
 
@@ -65,7 +67,9 @@ class CatBoostAdapter:
             **defaults(params, None, training.num_col(), classes),
             **bound_to_loss(params, job.loss, job.max_step),
             loss_function=called,
-            eval_metric=replace(metric(job.metric), is_score=job.is_score, is_checked=True),
+            eval_metric=replace(
+                metric(job.metric), start=added, is_score=job.is_score, is_checked=True
+            ),
             class_names=link.class_names,
             allow_writing_files=params.get("allow_writing_files", False),
         )

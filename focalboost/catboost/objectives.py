@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 
 from focalboost.boosters.objectives import (
+    check_finite,
     check_samples,
     check_scores,
-    derivatives,
-    is_finite,
     match,
+    not_finite,
 )
 from focalboost.losses import Loss, _compiled
 from focalboost.losses._classes import Classes
+from focalboost.losses._kernels import Kernel
 from focalboost.losses._types import Array
 from focalboost.losses.base import check_training
 from focalboost.losses.foreign import as_loss, as_metric
@@ -34,6 +35,8 @@ class _Called:
     """What CatBoost calls: a value, which it copies and pickles."""
 
     loss: Loss
+    # The init score that the raw scores of a binary training lack.
+    start: float = field(default=0.0, kw_only=True)
     # of a training whose labels and weights were checked before it
     is_checked: bool = field(default=False, repr=False, compare=False, kw_only=True)
 
@@ -41,8 +44,12 @@ class _Called:
     no_jit = True
 
     @cached_property
+    def _kernel(self) -> Kernel:
+        return self.loss.kernel
+
+    @cached_property
     def _classes(self) -> Classes:
-        return self.loss.kernel.classes
+        return self._kernel.classes
 
     def _samples(
         self, approxes: Any, targets: Any, weights: Any
@@ -69,12 +76,8 @@ class Objective(_Called):
     max_step: float | None = 4.0
 
     @cached_property
-    def _compiled(self) -> Any:
-        return self.loss.kernel.compiled(self.max_step)
-
-    @cached_property
     def _matrix(self) -> Any:
-        return self.loss.kernel.gradient_matrix(self.max_step)
+        return self._kernel.gradient_matrix(self.max_step)
 
     def calc_ders_multi(self, approxes: Array, target: float, weight: float) -> Any:
         """Return the derivatives of one sample of several classes."""
@@ -90,15 +93,10 @@ class Objective(_Called):
     def calc_ders_range(self, approxes: Any, targets: Any, weights: Any) -> Array:
         y, z, w = self._samples(approxes, targets, weights)
         # CatBoost maximises: its derivatives have the other sign. It wants a new (n, 2) array.
-        if self._compiled is None:
-            ders = np.column_stack(derivatives(self.loss, y, z, w, self.max_step, 1))
-            ders *= -1.0
-            return ders
-        ders = np.column_stack(self._compiled(y, z))
-        ders *= -1.0 if w is None else -w[:, np.newaxis]
-        if not is_finite(ders):
-            raise ValueError("loss must give finite derivatives, got NaN or inf.")
-        return ders
+        pairs, are_finite = self._kernel.negative_pairs(y, z, w, self.max_step, self.start)
+        if not are_finite:
+            raise not_finite(z, pairs[:, 0])
+        return pairs
 
 
 @dataclass(frozen=True)
@@ -114,9 +112,11 @@ class MeanLoss(_Called):
     def evaluate(self, approxes: Any, target: Any, weight: Any) -> tuple[float, float]:
         scores = approxes[0] if len(approxes) == 1 else np.transpose(approxes)
         y, z, w = self._samples(scores, target, weight)
+        check_finite(z)
+        z = z + self.start if self.start else z
         total = float(len(y) if w is None else np.sum(w))
         # A batch without weight has no mean.
-        return (self.loss.kernel.mean(y, z, w) * total if total else 0.0), total
+        return (self._kernel.mean(y, z, w) * total if total else 0.0), total
 
     def get_final_error(self, error: float, weight: float) -> float:
         return error / weight

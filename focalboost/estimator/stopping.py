@@ -20,6 +20,14 @@ from focalboost.losses.foreign import as_metric
 class LogLoss(OfProbabilities):
     """Log loss of the probabilities, in nats."""
 
+    def __call__(
+        self, y_true: Array, raw_prediction: Array, sample_weight: Array | None = None
+    ) -> float:
+        found = self.loss.kernel.compiled_mean(
+            y_true, raw_prediction, sample_weight, is_log_loss=True
+        )
+        return super().__call__(y_true, raw_prediction, sample_weight) if found is None else found
+
     def value(self, y_true: Array, log_odds: Array, sample_weight: Foreign) -> float:
         return weighted_mean(self.loss.kernel.classes.log_loss(y_true, log_odds), sample_weight)
 

@@ -132,7 +132,7 @@ def _of_loss(source: Foreign) -> Subject:
     kernel = loss.kernel
 
     def call(y: Array, z: Array, w: Array | None) -> Foreign:
-        return kernel.weighted_derivatives(y, z, w, None, 1)
+        return kernel.weighted_derivatives(y, z, w, None, 1)[:2]
 
     # The call of one of ours is the mean of its `loss`; another's call is all that is known.
     values = source.loss if loss is source else partial(_single_values, source)

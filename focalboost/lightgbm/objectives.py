@@ -23,7 +23,7 @@ class Metric(Called):
     def __call__(
         self, first: Any, second: Any, sample_weight: Any = None
     ) -> tuple[str, float, bool]:
-        y, z, w = self.samples(first, second, sample_weight)
+        y, z, w = self.finite_samples(first, second, sample_weight)
         return self.loss.name, self.loss.kernel.mean(y, z, w), self.is_score
 
 

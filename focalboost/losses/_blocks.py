@@ -4,38 +4,56 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 
 from focalboost.losses._checks import in_range
 from focalboost.losses._types import Array
 
+Result = TypeVar("Result")
+
 # Samples per block: a block's temporaries stay in a core's cache, take under 2 MB at any n, and are
 # each (64 kB) small enough for the allocator to keep, which goes to the system for 128 kB.
 _BLOCK = 8_192
 
-# Half a million samples: below, threads wait for each other and for their start.
-_BLOCKS_FOR_THREADS = 64
+# From so many samples a thread repays its start, and its waiting for others.
+_FOR_A_THREAD = 32 * _BLOCK
 
 
 def result_dtype(raw: Array) -> type[np.float32] | type[np.float64]:
     return np.float32 if raw.dtype == np.float32 else np.float64
 
 
+def in_parts(
+    run: Callable[[int, int], Result], n_samples: int, n_threads: int, least: int
+) -> list[Result]:
+    """Return what a function of the first sample and the end gives, for a part in each thread.
+
+    A part has this many samples at least.
+    """
+    n_parts = min(n_threads, max(1, n_samples // least))
+    if n_parts == 1:
+        return [run(0, n_samples)]
+    ends = [n_samples * i // n_parts for i in range(n_parts + 1)]
+    with ThreadPoolExecutor(n_parts - 1) as pool:
+        others = [pool.submit(run, *part) for part in pairwise(ends[1:])]
+        # An error in a thread is an error here.
+        return [run(0, ends[1]), *(other.result() for other in others)]
+
+
 def by_blocks(
     formula: Callable[[Array, Array], Sequence[Array]],
-    shapes: Sequence[tuple[int, ...]],
+    out: Sequence[Array],
     y: Array,
     z: Array,
     w: Array | None,
     n_threads: int = 1,
-    dtype: type[np.float64] | None = None,
-) -> list[Array]:
-    """Return a formula's results, times the weights, as new arrays of these shapes."""
-    out = [np.empty(shape, dtype=dtype or result_dtype(z)) for shape in shapes]
+) -> None:
+    """Write a formula's results, times the weights, into these arrays."""
 
-    def fill(start: int) -> None:
-        block = slice(start, start + _BLOCK)
+    def fill(block: slice) -> None:
         # Beyond the range of exp and of the products the limits are reached.
         with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
             parts = formula(
@@ -46,18 +64,17 @@ def by_blocks(
                     part = part * w[block].reshape(-1, *(1,) * (part.ndim - 1))
                 whole[block] = part
 
-    def fill_all(starts: range) -> None:
-        for start in starts:
-            fill(start)
+    def fill_part(first: int, end: int) -> None:
+        for start in range(first, end, _BLOCK):
+            fill(slice(start, min(start + _BLOCK, end)))
 
-    starts = range(0, len(z), _BLOCK)
-    if n_threads == 1 or len(starts) < _BLOCKS_FOR_THREADS:
-        fill_all(starts)
-    else:
-        with ThreadPoolExecutor(n_threads) as pool:
-            # A list, so that an error in a thread is an error here.
-            list(pool.map(fill_all, (starts[i::n_threads] for i in range(n_threads))))
-    return out
+    in_parts(fill_part, len(z), n_threads, _FOR_A_THREAD)
+
+
+def is_finite(values: Array) -> bool:
+    # A sum needs no temporary array; where it overflows, each value is asked.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(np.sum(values)) or np.all(np.isfinite(values)))
 
 
 def weighted_mean(values: Array, w: Array | None) -> float:

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
-from focalboost.losses import _formulas, _softmax
-from focalboost.losses._types import Function, Pair, Values
+from focalboost.losses import _formulas, _softmax, _softmax_blocks
+from focalboost.losses._blocks import in_parts
+from focalboost.losses._types import Array, Function, Values
+
+# The exponents that a loop is compiled for, and the sign that it takes any.
+_FIXED = (0.0, 1.0, 2.0)
+_ANY = float("nan")
+
+_FEW = 512
+
+# From so many samples a thread repays its start.
+_FOR_A_THREAD = 65_536
 
 
 def is_missing() -> bool:
@@ -23,86 +33,162 @@ def is_missing() -> bool:
 def digest() -> int:
     """Return a number that changes with the text of any formula."""
     hashed = hashlib.sha256()
-    for file in (_formulas.__file__, _softmax.__file__, __file__):
-        hashed.update(Path(file).read_bytes())
+    folder = Path(__file__).parent
+    for name in ("_formulas", "_softmax", "_softmax_blocks", "_compiled"):
+        hashed.update((folder / f"{name}.py").read_bytes())
     return int.from_bytes(hashed.digest()[:7], "big")
 
 
-def _fill(
-    a1: float,
-    a0: float,
-    gamma: float,
-    max_step: float,
-    y: Values,
-    z: Values,
-    gradient: Values,
-    curvature: Values,
-) -> None:
-    """Write `_formulas.gradient_curvature` sample by sample: the loop that numba compiles."""
-    for i in range(z.size):
-        gradient[i], curvature[i] = _formulas.gradient_curvature(
-            a1, a0, gamma, max_step, y[i], z[i]
-        )
+def loops(key: int) -> dict[str, Callable[..., Function]]:
+    """Return what makes the functions that are compiled.
 
-
-def _fill_losses(a1: float, a0: float, gamma: float, y: Values, z: Values, losses: Values) -> None:
-    """Write `_formulas.loss` sample by sample."""
-    for i in range(z.size):
-        losses[i] = _formulas.loss(a1, a0, gamma, y[i], z[i])
-
-
-def loops(key: int) -> tuple[Function, Function, Function]:
-    """Return the functions that are compiled: two over arrays, and that of one softmax sample.
+    A loop over samples is made for an exponent, or for any where that is NaN, and with or without
+    weights: the compiler works out what is constant.
 
     numba's cache on disk asks for the date of this file and for the values that a function closes
     over: the key makes it ask for the text of the formulas, too.
     """
 
-    def fill(
-        a1: float,
-        a0: float,
-        gamma: float,
-        max_step: float,
-        y: Values,
-        z: Values,
-        gradient: Values,
-        curvature: Values,
-    ) -> int:
-        # The usual exponents as constants, which the compiler works out.
-        if gamma == 2.0:
-            _fill(a1, a0, 2.0, max_step, y, z, gradient, curvature)
-        elif gamma == 0.0:
-            _fill(a1, a0, 0.0, max_step, y, z, gradient, curvature)
-        else:
-            _fill(a1, a0, gamma, max_step, y, z, gradient, curvature)
-        return key
+    def derivatives(exponent: float, is_weighted: bool) -> Function:
+        def loop(
+            a1: float,
+            a0: float,
+            gamma: float,
+            max_step: float,
+            largest: float,
+            y: Values,
+            z: Values,
+            w: Values,
+            gradient: Values,
+            curvature: Values,
+        ) -> tuple[int, int]:
+            gamma = exponent if exponent == exponent else gamma
+            n_wrong = 0
+            for i in range(z.size):
+                g, h = _formulas.gradient_curvature(
+                    a1, a0, gamma, max_step, np.float64(y[i]), np.float64(z[i])
+                )
+                if is_weighted:
+                    g *= w[i]
+                    h *= w[i]
+                n_wrong += not (abs(g) + h <= largest and abs(z[i]) < np.inf)
+                gradient[i] = g
+                curvature[i] = h
+            return n_wrong, key
 
-    def gradient_matrix(
-        a: Values, log_a: Values, gamma: Values, max_step: float, y: Values, z: Values
-    ) -> tuple[Values, Values, int]:
-        gradient, matrix = _softmax.gradient_matrix(a, log_a, gamma, max_step, y, z)
-        return gradient, matrix, key
+        return loop
 
-    def fill_losses(
-        a1: float, a0: float, gamma: float, y: Values, z: Values, losses: Values
-    ) -> int:
-        if gamma == 2.0:
-            _fill_losses(a1, a0, 2.0, y, z, losses)
-        elif gamma == 0.0:
-            _fill_losses(a1, a0, 0.0, y, z, losses)
-        else:
-            _fill_losses(a1, a0, gamma, y, z, losses)
-        return key
+    def negative_pairs(exponent: float, is_weighted: bool) -> Function:
+        def loop(
+            a1: float,
+            a0: float,
+            gamma: float,
+            max_step: float,
+            start: float,
+            y: Values,
+            z: Values,
+            w: Values,
+            pairs: Values,
+        ) -> tuple[int, int]:
+            gamma = exponent if exponent == exponent else gamma
+            n_wrong = 0
+            for i in range(z.size):
+                score = np.float64(z[i]) + start
+                g, h = _formulas.gradient_curvature(
+                    a1, a0, gamma, max_step, np.float64(y[i]), score
+                )
+                if is_weighted:
+                    g *= w[i]
+                    h *= w[i]
+                n_wrong += not (abs(g) + h < np.inf and abs(score) < np.inf)
+                pairs[i, 0] = -g
+                pairs[i, 1] = -h
+            return n_wrong, key
 
-    return fill, gradient_matrix, fill_losses
+        return loop
+
+    def sums(exponent: float, is_weighted: bool, is_log_loss: bool) -> Function:
+        def loop(
+            a1: float, a0: float, gamma: float, y: Values, z: Values, w: Values
+        ) -> tuple[float, int]:
+            gamma = exponent if exponent == exponent else gamma
+            log_weights = np.log(a1 / a0)
+            total = 0.0
+            # The sum of sums of few is near the true one.
+            for start in range(0, z.size, _FEW):
+                of_few = 0.0
+                for i in range(start, min(start + _FEW, z.size)):
+                    label, score = np.float64(y[i]), np.float64(z[i])
+                    if is_log_loss:
+                        loss = _formulas.log_loss(log_weights, gamma, label, score)
+                    else:
+                        loss = _formulas.loss(a1, a0, gamma, label, score)
+                    of_few += loss * w[i] if is_weighted else loss
+                total += of_few
+            return total, key
+
+        return loop
+
+    def softmax_derivatives(exponent: float, is_weighted: bool) -> Function:
+        def loop(
+            a: Values,
+            gamma: Values,
+            max_step: float,
+            factor: float,
+            least: float,
+            largest: float,
+            y: Values,
+            z: Values,
+            w: Values,
+            gradient: Values,
+            curvature: Values,
+            first: int,
+            end: int,
+            room: Values,
+        ) -> tuple[int, int]:
+            n_left = 0
+            for start in range(first, end, _softmax_blocks.SIZE):
+                n_left += _softmax_blocks.fill_block(
+                    a, gamma, exponent, max_step, factor, least, largest,
+                    y, z, w, is_weighted, gradient, curvature, start, end, room,
+                )  # fmt: skip
+            return n_left, key
+
+        return loop
+
+    def softmax_sums(exponent: float, is_weighted: bool) -> Function:
+        def loop(
+            a: Values, gamma: Values, y: Values, z: Values, w: Values, room: Values
+        ) -> tuple[float, int]:
+            total = 0.0
+            for start in range(0, len(z), _softmax_blocks.SIZE):
+                total += _softmax_blocks.sum_of_block(
+                    a, gamma, exponent, y, z, w, is_weighted, start, room
+                )
+            return total, key
+
+        return loop
+
+    def matrix() -> Function:
+        def of_sample(
+            a: Values, log_a: Values, gamma: Values, max_step: float, y: Values, z: Values
+        ) -> tuple[Values, Values, int]:
+            gradient, matrix = _softmax.gradient_matrix(a, log_a, gamma, max_step, y, z)
+            return gradient, matrix, key
+
+        return of_sample
+
+    makers = (derivatives, negative_pairs, sums, softmax_derivatives, softmax_sums, matrix)
+    return {make.__name__: make for make in makers}
 
 
-def _polynomials() -> tuple[Function, Function]:
-    """Return exp and log1p as straight-line code, which a loop over samples makes vectors of.
+def _of_numbers() -> dict[Function, Function]:
+    """Return what the loops have in place of numpy's functions, of which they make vectors.
 
-    Both are within an ulp or two in the range that the formulas ask for.
+    exp, log and log1p are within an ulp or two in the range that the formulas ask for. Their
+    coefficients are those of the smallest relative error on it.
     """
-    from numba import types
+    from numba import njit, types
     from numba.extending import intrinsic
 
     def float_of_bits(_: Values, bits: Values) -> Values:  # noqa: ARG001
@@ -111,54 +197,102 @@ def _polynomials() -> tuple[Function, Function]:
 
         return types.float64(types.int64), codegen
 
+    def bits_of_float(_: Values, number: Values) -> Values:  # noqa: ARG001
+        def codegen(context: Values, builder: Values, signature: Values, args: Values) -> Values:
+            return builder.bitcast(args[0], context.get_value_type(signature.return_type))
+
+        return types.int64(types.float64), codegen
+
     as_float: Values = intrinsic(float_of_bits)
+    as_bits: Values = intrinsic(bits_of_float)
+    largest, log_2 = _formulas.LARGEST, 0.6931471805599453
+    # Where this is added, the number is rounded to a whole one, which the last bits hold: older
+    # processors have no such conversion for several numbers at once.
+    rounder = 6755399441055744.0  # 1.5 * 2**52
+    bits_of_rounder = 0x4338000000000000
+    half_up = 0.41421356237309503  # sqrt(2) - 1
+    bits_of_sqrt_half = 0x3FE6A09E667F3BCD
+    inlined = njit(**_STRAIGHT)
 
     def exp_polynomial(x):  # type: ignore[no-untyped-def]
         # exp(x) = 2**n * exp(r) with |r| <= log(2) / 2; the two parts of log(2) keep r exact.
-        # Adding and subtracting 1.5 * 2**52 rounds to a whole number.
-        x = max(x, -746.0)  # exp is 0 there
-        n = (x * 1.4426950408889634 + 6755399441055744.0) - 6755399441055744.0
+        rounded = max(x, -708.0) * 1.4426950408889634 + rounder
+        n = rounded - rounder
         r = (x - n * 6.93145751953125e-1) - n * 1.42860682030941723212e-6
-        s = 1 / 6227020800 * r + 1 / 479001600
-        s = ((s * r + 1 / 39916800) * r + 1 / 3628800) * r + 1 / 362880
-        s = ((s * r + 1 / 40320) * r + 1 / 5040) * r + 1 / 720
-        s = (((s * r + 1 / 120) * r + 1 / 24) * r + 1 / 6) * r + 1 / 2
-        s = (s * r + 1.0) * r + 1.0
-        # 2**n in two factors, of which neither is denormal
-        half = np.int64(n) >> 1
-        rest = np.int64(n) - half
-        return s * as_float((half + 1023) << 52) * as_float((rest + 1023) << 52)
+        s = 2.5100472505694996e-08 * r + 2.7620201591031547e-07
+        s = (s * r + 2.7557268276905696e-06) * r + 2.4801521057868204e-05
+        s = (s * r + 0.00019841269863171557) * r + 0.0013888888917367081
+        s = (s * r + 0.008333333333330039) * r + 0.041666666666623824
+        s = ((s * r + 0.16666666666666669) * r + 0.5) * (r * r) + r + 1.0
+        # Below the range of normal numbers it is 0.
+        return s * as_float((as_bits(rounded) + 1023) << 52) if x > -708.0 else 0.0
+
+    @inlined
+    def log_of_quotient(s):  # type: ignore[no-untyped-def]
+        # log(1 + f) = 2 * atanh(s) with s = f / (2 + f), |s| < 0.172
+        t = s * s
+        u = (0.0731501568206143 * t + 0.07665308653371652) * t + 0.09091461256757971
+        u = (u * t + 0.11111105337119258) * t + 0.14285714314405498
+        u = (u * t + 0.1999999999994661) * t + 0.3333333333333335
+        return 2.0 * s * (u * t + 1.0)
+
+    @inlined
+    def log_of(x, less_one):  # type: ignore[no-untyped-def]
+        # x = 2**n * (1 + f), sqrt(1/2) <= 1 + f < sqrt(2); x - 1 may be known to more digits
+        bits = as_bits(x)
+        shifted = np.uint64(bits - bits_of_sqrt_half + (1024 << 52)) >> np.uint64(52)
+        n = np.int64(shifted) - 1024
+        f = as_float(bits - (n << 52)) - 1.0
+        f = less_one if n == 0 else f
+        return log_of_quotient(f / (2.0 + f)) + (as_float(n + bits_of_rounder) - rounder) * log_2
+
+    def log_polynomial(x):  # type: ignore[no-untyped-def]
+        return log_of(x, x - 1.0)
 
     def log1p_polynomial(x):  # type: ignore[no-untyped-def]
-        # log(1 + x) = 2 * atanh(s) with s = x / (2 + x) <= 1/3
-        s = x / (2.0 + x)
-        t = s * s
-        u = ((1 / 35 * t + 1 / 33) * t + 1 / 31) * t + 1 / 29
-        u = (((u * t + 1 / 27) * t + 1 / 25) * t + 1 / 23) * t + 1 / 21
-        u = (((u * t + 1 / 19) * t + 1 / 17) * t + 1 / 15) * t + 1 / 13
-        u = (((u * t + 1 / 11) * t + 1 / 9) * t + 1 / 7) * t + 1 / 5
-        return 2.0 * s * ((u * t + 1 / 3) * t + 1.0)
+        return log_of(1.0 + x, x)
 
-    return exp_polynomial, log1p_polynomial
+    exp_inlined = inlined(exp_polynomial)
+
+    def pick_of_numbers(condition, x, y):  # type: ignore[no-untyped-def]
+        return x if condition else y
+
+    def parts_polynomial(m):  # type: ignore[no-untyped-def]
+        # One division for 1 / (1 + e) and f / (2 + f); 1 + e is 1 + f or twice that.
+        e = exp_inlined(-m)
+        f = (e - 1.0) * 0.5 if e > half_up else e
+        inverse = 1.0 / ((1.0 + e) * (2.0 + f))
+        r = inverse * (2.0 + f)
+        tail = log_of_quotient(f * (inverse * (1.0 + e))) + (log_2 if e > half_up else 0.0)
+        return r, e * r, tail, min(tail + m, largest)
+
+    return {
+        _formulas.exp: lambda x: exp_polynomial,  # noqa: ARG005
+        _formulas.log: lambda x: log_polynomial,  # noqa: ARG005
+        _formulas.log1p: lambda x: log1p_polynomial,  # noqa: ARG005
+        _formulas.parts_of_size: lambda m: parts_polynomial,  # noqa: ARG005
+        _formulas.pick: lambda condition, x, y: pick_of_numbers,  # noqa: ARG005
+    }
 
 
-def _register() -> dict[str, Values]:
-    """Teach numba our formulas with our own exp and log1p; return the options of the loop."""
+# Inlined by force, so that the loop becomes one straight line; contract allows fused multiply-add,
+# nsz forgets the sign of 0.
+_STRAIGHT: Values = {
+    "error_model": "numpy",
+    "fastmath": {"contract", "nsz"},
+    "forceinline": True,
+}
+# Of a loop, which is no part of another function.
+_LOOP = {key: value for key, value in _STRAIGHT.items() if key != "forceinline"}
+_EXACT: Values = {"error_model": "numpy"}
+
+
+def _register() -> None:
+    """Teach numba our formulas, with our own exp and log1p."""
     from numba.extending import overload, register_jitable
 
-    exp_polynomial, log1p_polynomial = _polynomials()
-    # Inlined by force, so that the loop becomes one straight line; contract allows fused
-    # multiply-add, nsz forgets the sign of 0.
-    options: Values = {
-        "error_model": "numpy",
-        "fastmath": {"contract", "nsz"},
-        "forceinline": True,
-    }
-    overload(_formulas.exp, jit_options=options)(lambda x: exp_polynomial)  # noqa: ARG005
-    overload(_formulas.log1p, jit_options=options)(lambda x: log1p_polynomial)  # noqa: ARG005
-    overload(_formulas.pick, jit_options=options)(
-        lambda condition, x, y: lambda condition, x, y: x if condition else y  # noqa: ARG005
-    )
+    for formula, of_numbers in _of_numbers().items():
+        overload(formula, jit_options=_STRAIGHT)(of_numbers)
     inlined: list[Values] = [
         _formulas.parts,
         _formulas.power,
@@ -168,13 +302,15 @@ def _register() -> dict[str, Values]:
         _formulas.gradient_curvature,
         _formulas.value,
         _formulas.loss,
-        _fill,
-        _fill_losses,
+        _formulas.ratio,
+        _formulas.log_tilt,
+        _formulas.log_odds,
+        _formulas.log_loss,
+        _softmax_blocks.fill_block,
+        _softmax_blocks.sum_of_block,
     ]
     # Small functions of many scalars: forced inlining would only lengthen the compilation.
     called: list[Values] = [
-        _formulas.ratio,
-        _formulas.log_tilt,
         _formulas.relative_derivatives,
         _softmax.log_add,
         _softmax.from_the_largest,
@@ -186,41 +322,27 @@ def _register() -> dict[str, Values]:
         _softmax.gradient_matrix,
     ]
     for formula in inlined:
-        register_jitable(**options)(formula)
+        register_jitable(**_STRAIGHT)(formula)
     for formula in called:
         register_jitable(error_model="numpy")(formula)
-    return dict(options)
-
-
-def _compile(function: Function, options: dict[str, Values], example: Values) -> Values:
-    """Return the function compiled for arguments like those of the example, which it is run on."""
-    from numba import njit
-
-    # The cache may have no folder, a full disk or a file that was cut off.
-    for cached in (True, False):
-        try:
-            compiled = njit(cache=cached, nogil=True, **options)(function)
-            compiled(*example)
-            break
-        except Exception:
-            if not cached:
-                raise
-    return compiled
 
 
 @cache
-def _options() -> dict[str, Values] | None:
-    """Return the options of the compiled loops, or None where numba cannot be used."""
+def is_ready() -> bool:
+    """Return whether numba can be used, which has learnt our formulas then."""
     if is_missing():
-        return None
+        return False
     try:
         import numba
 
         # With NUMBA_DISABLE_JIT the loops would be Python's, a hundred times as slow as numpy.
-        return None if numba.config.DISABLE_JIT else _register()  # type: ignore[attr-defined]
+        if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
+            return False
+        _register()
     except Exception as error:
         _warn(error)
-        return None
+        return False
+    return True
 
 
 def _warn(error: Exception) -> None:
@@ -232,58 +354,187 @@ def _warn(error: Exception) -> None:
     )
 
 
-def _compiled(which: int, example: Values, more: dict[str, Values] | None = None) -> Values:
-    options = _options()
-    if options is None:
-        return None
-    try:
-        return _compile(loops(digest())[which], options if more is None else more, example)
-    except Exception as error:
-        _warn(error)
-        return None
-
-
 @cache
-def gradient_curvature() -> Callable[..., Pair] | None:
-    """Return `_formulas.gradient_curvature` of float64 arrays, or None without numba."""
-    compiled = _compiled(0, (1.0, 1.0, 2.0, 4.0, *np.zeros((4, 1))))
-    if compiled is None:
+def _function(
+    name: str,
+    constants: tuple[Values, ...],
+    labels: Values = np.float64,
+    scores: Values = np.float64,
+    results: Values = np.float64,
+    order: str = "C",
+) -> Values:
+    """Return a function of `loops`, compiled for arrays of these types, or None without numba."""
+    if not is_ready():
         return None
-
-    def filled(a1: float, a0: float, gamma: float, max_step: float, y: Values, z: Values) -> Pair:
-        gradient, curvature = np.empty(z.shape), np.empty(z.shape)
-        compiled(
-            a1, a0, gamma, max_step, np.require(y, requirements=["C", "W"]),
-            np.require(z, requirements=["C", "W"]), gradient, curvature,
-        )  # fmt: skip
-        return gradient, curvature
-
-    return filled
+    # The cache may have no folder, a full disk or a file that was cut off.
+    for is_cached in (True, False):
+        try:
+            return _compile(name, constants, (labels, scores, results, order), is_cached)
+        except Exception as error:
+            if not is_cached:
+                _warn(error)
+    return None
 
 
-@cache
-def loss() -> Callable[..., Values] | None:
-    """Return `_formulas.loss` of float64 arrays, or None without numba."""
-    compiled = _compiled(2, (1.0, 1.0, 2.0, *np.zeros((3, 1))))
-    if compiled is None:
+def _compile(name: str, constants: Values, kinds: Values, is_cached: bool) -> Values:
+    from numba import from_dtype, njit, types
+
+    def array(dtype: Values, order: Values = "C", n_dim: int = 1, is_read: bool = True) -> Values:
+        # What is declared to be read takes an array that can be written, too.
+        kind: Values = from_dtype(np.dtype(dtype))
+        return types.Array(kind, n_dim, order, readonly=is_read)
+
+    labels, scores, results, order = kinds
+    number, whole = types.float64, types.intp
+    y = w = array(labels)
+    a = gamma = array(np.float64)
+    z, matrix = array(scores), array(scores, order, 2)
+    room = array(np.float64, n_dim=2, is_read=False)
+    to_write = 2 * [array(results, is_read=False)]
+    to_write_too = 2 * [array(results, order, 2, is_read=False)]
+    signature = {
+        "derivatives": [*5 * [number], y, z, w, *to_write],
+        "negative_pairs": [*5 * [number], y, z, w, array(np.float64, "C", 2, is_read=False)],
+        "sums": [*3 * [number], y, z, w],
+        "softmax_derivatives": [
+            a, gamma, *4 * [number], y, matrix, w, *to_write_too, whole, whole, room,
+        ],
+        "softmax_sums": [a, gamma, y, matrix, w, room],
+        "matrix": [a, a, gamma, number, whole, array(np.float64)],
+    }  # fmt: skip
+    # The order of a sum is the compiler's.
+    sums = {"reassoc"} if name.endswith("sums") else set()
+    options = {**_LOOP, "fastmath": _LOOP["fastmath"] | sums} if name != "matrix" else _EXACT
+    make = njit(tuple(signature[name]), cache=is_cached, nogil=True, **options)
+    return make(loops(digest())[name](*constants))
+
+
+def _fixed(gamma: float) -> float:
+    return gamma if gamma in _FIXED else _ANY
+
+
+def _as_read(y: Array, z: Array, w: Array | None) -> tuple[Array, Array, Array, str]:
+    """Return labels, scores and weights as the loops read them, and the order of the scores.
+
+    Labels and weights have one precision; in place of no weights there are the labels.
+    """
+    if z.dtype not in (np.float32, np.float64):
+        z = z.astype(np.float64)
+    order = "F" if z.ndim > 1 and z.flags.f_contiguous and not z.flags.c_contiguous else "C"
+    if order == "C":
+        z = np.ascontiguousarray(z)
+    is_single = y.dtype == np.float32 and (w is None or w.dtype == np.float32)
+    dtype = np.float32 if is_single else np.float64
+    y = np.ascontiguousarray(y, dtype=dtype)
+    return y, z, y if w is None else np.ascontiguousarray(w, dtype=dtype), order
+
+
+def fill(
+    a1: float,
+    a0: float,
+    gamma: float,
+    max_step: float,
+    y: Array,
+    z: Array,
+    w: Array | None,
+    out: Sequence[Array],
+    n_threads: int,
+) -> int | None:
+    """Write gradient and curvature of focal loss, times the weights.
+
+    Return how many scores or results are not finite, or None where numba cannot be used.
+    """
+    is_weighted = w is not None
+    y, z, w, _ = _as_read(y, z, w)
+    constants = _fixed(gamma), is_weighted
+    loop = _function("derivatives", constants, y.dtype, z.dtype, out[0].dtype)
+    if loop is None:
         return None
+    largest = float(np.finfo(out[0].dtype).max)
 
-    def filled(a1: float, a0: float, gamma: float, y: Values, z: Values) -> Values:
-        losses = np.empty(z.shape)
-        compiled(
-            a1, a0, gamma, np.require(y, requirements=["C", "W"]),
-            np.require(z, requirements=["C", "W"]), losses,
-        )  # fmt: skip
-        return losses
+    def fill_part(first: int, end: int) -> int:
+        arrays = (array[first:end] for array in (y, z, w, *out))
+        return loop(a1, a0, gamma, max_step, largest, *arrays)[0]  # type: ignore[no-any-return]
 
-    return filled
+    return sum(in_parts(fill_part, len(z), n_threads, _FOR_A_THREAD))
 
 
-@cache
+def fill_softmax(
+    a: Array,
+    gamma: Array,
+    max_step: float,
+    factor: float,
+    y: Array,
+    z: Array,
+    w: Array | None,
+    out: Sequence[Array],
+    n_threads: int,
+) -> int | None:
+    """Write gradient and curvature of softmax focal loss, times the weights and the factor.
+
+    Return how many samples are left to `_softmax`, which have a gradient of NaN, or None where
+    numba cannot be used.
+    """
+    is_weighted = w is not None
+    y, z, w, order = _as_read(y, z, w)
+    constants = _fixed_of_all(gamma), is_weighted
+    loop = _function("softmax_derivatives", constants, y.dtype, z.dtype, out[0].dtype, order)
+    if loop is None:
+        return None
+    limits = _softmax_blocks.limit(gamma), float(np.finfo(out[0].dtype).max)
+
+    def fill_part(first: int, end: int) -> int:
+        room = _softmax_blocks.scratch(len(a))
+        return loop(a, gamma, max_step, factor, *limits, y, z, w, *out, first, end, room)[0]  # type: ignore[no-any-return]
+
+    return sum(in_parts(fill_part, len(z), n_threads, _FOR_A_THREAD // len(a)))
+
+
+def negative_pairs(
+    a1: float,
+    a0: float,
+    gamma: float,
+    max_step: float,
+    start: float,
+    y: Array,
+    z: Array,
+    w: Array | None,
+) -> tuple[Array, bool] | None:
+    """Return minus gradient and curvature as columns, and whether all is finite, or None."""
+    is_weighted = w is not None
+    y, z, w, _ = _as_read(y, z, w)
+    loop = _function("negative_pairs", (_fixed(gamma), is_weighted), y.dtype, z.dtype)
+    if loop is None:
+        return None
+    pairs = np.empty((len(z), 2))
+    n_wrong, _ = loop(a1, a0, gamma, max_step, start, y, z, w, pairs)
+    return pairs, n_wrong == 0
+
+
+def sum_of_losses(
+    a1: float, a0: float, gamma: float, is_log_loss: bool, y: Array, z: Array, w: Array | None
+) -> float | None:
+    """Return the weighted sum of focal loss, or of the log loss of its probabilities."""
+    is_weighted = w is not None
+    y, z, w, _ = _as_read(y, z, w)
+    constants = _fixed(gamma), is_weighted, is_log_loss
+    loop = _function("sums", constants, y.dtype, z.dtype)
+    return None if loop is None else loop(a1, a0, gamma, y, z, w)[0]
+
+
+def sum_of_softmax(a: Array, gamma: Array, y: Array, z: Array, w: Array | None) -> float | None:
+    """Return the weighted sum of softmax focal loss."""
+    is_weighted = w is not None
+    y, z, w, order = _as_read(y, z, w)
+    constants = _fixed_of_all(gamma), is_weighted
+    loop = _function("softmax_sums", constants, y.dtype, z.dtype, order=order)
+    return None if loop is None else loop(a, gamma, y, z, w, _softmax_blocks.scratch(len(a)))[0]
+
+
+def _fixed_of_all(gamma: Array) -> float:
+    return _fixed(gamma[0]) if np.all(gamma == gamma[0]) else _ANY
+
+
 def gradient_matrix() -> Callable[..., tuple[Values, Values, int]] | None:
     """Return `_softmax.gradient_matrix` of one sample, or None without numba."""
-    example = (np.ones(2), np.zeros(2), np.ones(2), 4.0, 0, np.zeros(2))
-    compiled: Callable[..., tuple[Values, Values, int]] | None = _compiled(
-        1, example, {"error_model": "numpy"}
-    )
-    return compiled
+    return _function("matrix", ())  # type: ignore[no-any-return]

@@ -12,7 +12,8 @@ import numpy as np
 from focalboost.losses._types import Pair, Parts, Values
 
 LARGEST = float(np.finfo(np.float64).max)
-SMALLEST = 5e-324
+# The smallest number whose inverse is finite, but for a factor of 4.
+SMALLEST = float(np.finfo(np.float64).tiny)
 
 
 def exp(x: Values) -> Values:
@@ -21,8 +22,13 @@ def exp(x: Values) -> Values:
 
 
 def log1p(x: Values) -> Values:
-    """Return ``np.log1p(x)``, for x in [0, 1]; the compiled loop has a polynomial in its place."""
+    """Return ``np.log1p(x)``, for x >= 0; the compiled loop has a polynomial in its place."""
     return np.log1p(x)
+
+
+def log(x: Values) -> Values:
+    """Return ``np.log(x)``; the compiled loop has a polynomial in its place."""
+    return np.log(x)
 
 
 def pick(condition: Values, x: Values, y: Values) -> Values:
@@ -38,13 +44,22 @@ def parts(z: Values) -> Parts:
     Here only ``exp(-|z|)`` is taken, which cannot overflow. Nothing is clipped but infinities, so
     that gamma = 0 times S, and p = 0 times L, are 0 there.
     """
-    low, high = np.minimum(z, 0.0), np.maximum(z, 0.0)
-    e = exp(low - high)
+    p, q, L, S = parts_of_size(np.abs(z))
+    is_positive = z >= 0
+    return (
+        pick(is_positive, p, q),
+        pick(is_positive, q, p),
+        pick(is_positive, L, S),
+        pick(is_positive, S, L),
+    )
+
+
+def parts_of_size(m: Values) -> Parts:
+    """Return `parts` of a score m >= 0; the compiled loop has one division in place of two."""
+    e = exp(-m)
     r = 1.0 / (1.0 + e)
     tail = log1p(e)
-    # e is at most 1: where z >= 0, p is r and not e * r
-    p, q = np.maximum(e, z >= 0) * r, np.maximum(e, z <= 0) * r
-    return p, q, np.minimum(tail - low, LARGEST), np.minimum(tail + high, LARGEST)
+    return r, e * r, tail, np.minimum(tail + m, LARGEST)
 
 
 def power(q: Values, gamma: float, S: Values) -> Values:
@@ -103,21 +118,35 @@ def bounded_expectation(
     Hessian is ``(slope0 * bend1 + slope1 * bend0) / (slope0 + slope1)``.
     """
     # Divided before multiplied, since the products underflow where gamma is large.
-    total = np.maximum(slope0 + slope1, SMALLEST)
-    expected = (slope0 / total) * bend1 + (slope1 / total) * bend0
-    curvature1 = np.maximum(expected, slope1 / max_step)
-    curvature0 = np.maximum(expected, slope0 / max_step)
+    inverse, per_step = 1.0 / np.maximum(slope0 + slope1, SMALLEST), 1.0 / max_step
+    expected = (slope0 * inverse) * bend1 + (slope1 * inverse) * bend0
+    curvature1 = np.maximum(expected, slope1 * per_step)
+    curvature0 = np.maximum(expected, slope0 * per_step)
     return (1.0 - y) * slope0 - y * slope1, y * curvature1 + (1.0 - y) * curvature0
 
 
 def gradient_curvature(
     a1: float, a0: float, gamma: float, max_step: float, y: Values, z: Values
 ) -> Pair:
-    """Return the gradient and the curvature of focal loss, of which numba compiles the loop."""
-    p, q, L, S = parts(z)
+    """Return the gradient and the curvature of focal loss, of which numba compiles the loop.
+
+    By the label that the score favours and the other one, in which a negative score is a positive
+    one: so the parts need not be changed over.
+    """
+    is_positive = z >= 0
+    favoured, other = pick(is_positive, a1, a0), pick(is_positive, a0, a1)
+    p, q, L, S = parts_of_size(np.abs(z))
     slope1, bend1 = slope_and_bend(gamma, p, q, L, S)
     slope0, bend0 = slope_and_bend(gamma, q, p, S, L)
-    return bounded_expectation(max_step, y, a1 * slope1, a1 * bend1, a0 * slope0, a0 * bend0)
+    gradient, curvature = bounded_expectation(
+        max_step,
+        pick(is_positive, y, 1.0 - y),
+        favoured * slope1,
+        favoured * bend1,
+        other * slope0,
+        other * bend0,
+    )
+    return pick(is_positive, gradient, -gradient), curvature
 
 
 def ratio(L: Values, q: Values) -> Values:
@@ -130,7 +159,24 @@ def ratio(L: Values, q: Values) -> Values:
 
 def log_tilt(gamma: Values, p: Values, q: Values, L: Values, S: Values) -> Values:
     """Return the logarithm of slope / q, which is ``log1p(gamma*p*L/q) - gamma*S``."""
-    return np.log1p(gamma * (p * ratio(L, q))) - gamma * S
+    return log1p(gamma * (p * ratio(L, q))) - gamma * S
+
+
+def log_odds(log_weights: float, gamma: float, z: Values) -> Values:
+    """Return the log-odds of the probability that a raw score stands for.
+
+    The slopes' ratio is ``p / q * tilt0 / tilt1``, whose first factor is exp(z); the weights' is
+    ``a1 / a0``, given by its logarithm.
+    """
+    p, q, L, S = parts(z)
+    return z + (log_tilt(gamma, q, p, S, L) - log_tilt(gamma, p, q, L, S)) - log_weights
+
+
+def log_loss(log_weights: float, gamma: float, y: Values, z: Values) -> Values:
+    """Return the log loss of the probability that a raw score stands for."""
+    odds = log_odds(log_weights, gamma, z)
+    _, _, L, S = parts(odds)
+    return y * L + (1.0 - y) * S
 
 
 def relative_derivatives(gamma: float, p: Values, q: Values, L: Values) -> Pair:

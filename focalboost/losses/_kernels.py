@@ -5,8 +5,10 @@ A loss has a kernel, and all its methods follow from it, the compiled ones too.
 
 from __future__ import annotations
 
+import math
+import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple, Protocol
@@ -16,9 +18,9 @@ from scipy.optimize import elementwise
 from scipy.special import logit
 
 from focalboost.losses import _compiled, _formulas, _softmax
-from focalboost.losses._blocks import by_blocks, weighted_mean
+from focalboost.losses._blocks import by_blocks, is_finite, result_dtype, weighted_mean
 from focalboost.losses._classes import TWO_CLASSES, Classes, SeveralClasses
-from focalboost.losses._types import Array, Pair, Values
+from focalboost.losses._types import Array, Function, Pair, Values
 
 # The largest step whose inverse is still a normal number in single precision, in which LightGBM and
 # XGBoost keep the curvature: the bound that stays when max_step is None.
@@ -27,7 +29,18 @@ _LARGEST_STEP = 1.0 / float(np.finfo(np.float32).tiny)
 # From this many samples on, numba's loop repays within a training run what its import costs.
 _COMPILED_FROM = 200_000
 
-Derivatives = Callable[[Array, Array], tuple[Array, Array]]
+
+class Derivatives(NamedTuple):
+    """Gradient and curvature, and whether they and the raw scores are finite."""
+
+    gradient: Array
+    curvature: Array
+    are_finite: bool
+
+
+def use_compiled(n_samples: int) -> bool:
+    """Return whether numba's loop is to be used: its import is a second, unless it is there."""
+    return n_samples >= _COMPILED_FROM or "numba" in sys.modules
 
 
 def largest_step(max_step: float | None) -> float:
@@ -63,12 +76,26 @@ class Kernel(ABC):
         """Return a function of one sample's label and scores, with several classes."""
         raise NotImplementedError
 
-    def compiled(self, max_step: float | None) -> Derivatives | None:
-        """Return `gradient_curvature` compiled, or None."""
+    def fill(
+        self,
+        y: Array,
+        z: Array,
+        w: Array | None,
+        max_step: float | None,
+        out: Sequence[Array],
+        n_threads: int,
+        factor: float = 1.0,
+    ) -> bool | None:
+        """Write what `weighted_derivatives` returns by a compiled loop.
+
+        Return whether all scores and results are finite, or None where there is no such loop.
+        """
         return None
 
-    def compiled_loss(self) -> Callable[[Array, Array], Array] | None:
-        """Return `loss` compiled, or None."""
+    def sum_of_losses(
+        self, y: Array, z: Array, w: Array | None, is_log_loss: bool = False
+    ) -> float | None:
+        """Return the weighted sum of `loss`, or of log loss, by a compiled loop, or None."""
         return None
 
     def has_compiled(self) -> bool:
@@ -80,25 +107,72 @@ class Kernel(ABC):
         return float(score) if score.ndim == 0 else score[0]
 
     def mean(self, y: Array, z: Array, w: Array | None) -> float:
+        """Return the weighted mean of `loss`."""
+        found = self.compiled_mean(y, z, w)
+        if found is not None:
+            return found
         # The mean of single precision scores is taken in double precision.
-        return weighted_mean(self.weighted_loss(y, z, None, np.float64), w)
+        losses = np.empty(y.shape)
+        by_blocks(lambda y, z: (self.loss(y, z),), [losses], y, z, None)
+        return weighted_mean(losses, w)
 
-    def weighted_loss(
-        self, y: Array, z: Array, w: Array | None, dtype: type[np.float64] | None = None
-    ) -> Array:
-        """Return `loss` times the weights, by the fastest way there is."""
-        formula = (self.compiled_loss() if len(z) >= _COMPILED_FROM else None) or self.loss
-        (values,) = by_blocks(lambda y, z: (formula(y, z),), [y.shape], y, z, w, dtype=dtype)
-        return values
+    def compiled_mean(
+        self, y: Array, z: Array, w: Array | None, is_log_loss: bool = False
+    ) -> float | None:
+        """Return the weighted mean of `loss`, or of the log loss of the probabilities.
+
+        None is for: not by a compiled loop. Either there is none, or the sums are not finite.
+        """
+        total = self.sum_of_losses(y, z, w, is_log_loss) if use_compiled(len(z)) else None
+        if total is None:
+            return None
+        weights = float(len(z)) if w is None else float(np.sum(w, dtype=np.float64))
+        is_plain = math.isfinite(total) and 0 < weights < math.inf
+        return total / weights if is_plain else None
 
     def weighted_derivatives(
-        self, y: Array, z: Array, w: Array | None, max_step: float | None, n_threads: int
-    ) -> tuple[Array, Array]:
-        """Return `gradient_curvature` times the weights, by the fastest way there is."""
-        compiled = self.compiled(max_step) if len(z) >= _COMPILED_FROM else None
-        formula = compiled or partial(self.gradient_curvature, max_step=max_step)
-        gradient, curvature = by_blocks(formula, [z.shape, z.shape], y, z, w, n_threads)
-        return gradient, curvature
+        self,
+        y: Array,
+        z: Array,
+        w: Array | None,
+        max_step: float | None,
+        n_threads: int,
+        out: Sequence[Array] | None = None,
+        factor: float = 1.0,
+    ) -> Derivatives:
+        """Return `gradient_curvature` times the weights, by the fastest way there is.
+
+        The curvature is times the factor, too, before it is rounded.
+        """
+        if out is None:
+            out = [np.empty_like(z, dtype=result_dtype(z)) for _ in range(2)]
+        are_finite = None
+        if use_compiled(len(z)):
+            are_finite = self.fill(y, z, w, max_step, out, n_threads, factor)
+        if are_finite is None:
+            by_blocks(self._times(factor, max_step), out, y, z, w, n_threads)
+            are_finite = all(map(is_finite, (z, *out)))
+        gradient, curvature = out
+        return Derivatives(gradient, curvature, are_finite)
+
+    def _times(self, factor: float, max_step: float | None) -> Function:
+        def formula(y: Array, z: Array) -> tuple[Array, Array]:
+            gradient, curvature = self.gradient_curvature(y, z, max_step)
+            return gradient, curvature if factor == 1 else factor * curvature
+
+        return formula
+
+    def negative_pairs(
+        self, y: Array, z: Array, w: Array | None, max_step: float | None, start: float
+    ) -> tuple[Array, bool]:
+        """Return minus `weighted_derivatives` as the columns of an array, and if they are finite.
+
+        The raw scores lack the start.
+        """
+        found = self.weighted_derivatives(y, z + start, w, max_step, 1)
+        pairs = np.column_stack(found[:2])
+        pairs *= -1.0
+        return pairs, found.are_finite
 
 
 class BinaryKernel(Kernel):
@@ -232,17 +306,40 @@ class FocalKernel(MarginKernel):
 
     formula: FocalFormula
 
-    def compiled(self, max_step: float | None) -> Derivatives | None:
+    def fill(
+        self,
+        y: Array,
+        z: Array,
+        w: Array | None,
+        max_step: float | None,
+        out: Sequence[Array],
+        n_threads: int,
+        factor: float = 1.0,
+    ) -> bool | None:
         # A subclass may have formulas of its own, which the loop does not know.
+        if not self.has_compiled() or factor != 1:
+            return None
+        parameters = *self.weights, self.formula.gamma, largest_step(max_step)
+        n_wrong = _compiled.fill(*parameters, y, z, w, out, n_threads)
+        return None if n_wrong is None else n_wrong == 0
+
+    def negative_pairs(
+        self, y: Array, z: Array, w: Array | None, max_step: float | None, start: float
+    ) -> tuple[Array, bool]:
+        if self.has_compiled():
+            parameters = *self.weights, self.formula.gamma, largest_step(max_step), start
+            found = _compiled.negative_pairs(*parameters, y, z, w)
+            if found is not None:
+                return found
+        return super().negative_pairs(y, z, w, max_step, start)
+
+    def sum_of_losses(
+        self, y: Array, z: Array, w: Array | None, is_log_loss: bool = False
+    ) -> float | None:
         if not self.has_compiled():
             return None
-        loop = _compiled.gradient_curvature()
-        step = largest_step(max_step)
-        return loop and partial(loop, *self.weights, self.formula.gamma, step)
-
-    def compiled_loss(self) -> Callable[[Array, Array], Array] | None:
-        loop = _compiled.loss() if self.has_compiled() else None
-        return loop and partial(loop, *self.weights, self.formula.gamma)
+        parameters = *self.weights, self.formula.gamma
+        return _compiled.sum_of_losses(*parameters, is_log_loss, y, z, w)
 
     def has_compiled(self) -> bool:
         return type(self) is FocalKernel and type(self.formula) is FocalFormula
@@ -279,8 +376,42 @@ class SoftmaxKernel(Kernel):
         function = _compiled.gradient_matrix() or _softmax.gradient_matrix
         return partial(function, *self._parameters(), largest_step(max_step))
 
+    def fill(
+        self,
+        y: Array,
+        z: Array,
+        w: Array | None,
+        max_step: float | None,
+        out: Sequence[Array],
+        n_threads: int,
+        factor: float = 1.0,
+    ) -> bool | None:
+        if not self.has_compiled():
+            return None
+        weights, _, gamma = self._parameters()
+        n_left = _compiled.fill_softmax(
+            weights, gamma, largest_step(max_step), factor, y, z, w, out, n_threads
+        )
+        if not n_left:
+            return None if n_left is None else True
+        left = np.flatnonzero(np.isnan(out[0][:, 0]))
+        y, z, w = y[left], z[left], None if w is None else w[left]
+        parts = [np.empty_like(z, dtype=out[0].dtype) for _ in out]
+        by_blocks(self._times(factor, max_step), parts, y, z, w)
+        for whole, part in zip(out, parts, strict=True):
+            whole[left] = part
+        return all(map(is_finite, (z, *parts)))
+
+    def sum_of_losses(
+        self, y: Array, z: Array, w: Array | None, is_log_loss: bool = False
+    ) -> float | None:
+        if is_log_loss or not self.has_compiled():
+            return None
+        weights, _, gamma = self._parameters()
+        return _compiled.sum_of_softmax(weights, gamma, y, z, w)
+
     def has_compiled(self) -> bool:
-        return True
+        return type(self) is SoftmaxKernel
 
     def log_odds(self, z: Array) -> Array:
         z = _by_class(z)

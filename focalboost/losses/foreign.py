@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from inspect import isfunction
 
@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import logit
 
-from focalboost.losses._blocks import result_dtype, weighted_mean
+from focalboost.losses._blocks import is_finite, result_dtype, weighted_mean
 from focalboost.losses._classes import TWO_CLASSES, Classes, SeveralClasses
-from focalboost.losses._kernels import BinaryKernel, Kernel
+from focalboost.losses._kernels import BinaryKernel, Derivatives, Kernel
 from focalboost.losses._types import Array, Foreign, Function
 from focalboost.losses.base import Loss, snake_case
 from focalboost.losses.schedules import ScheduledLoss
@@ -167,7 +167,7 @@ class ForeignKernel(Kernel):
         return gradient, hessian
 
     def gradient_curvature(self, y: Array, z: Array, max_step: float | None) -> tuple[Array, Array]:
-        return self.weighted_derivatives(y, z, None, max_step, 1)
+        return self.weighted_derivatives(y, z, None, max_step, 1)[:2]
 
     def gradient_matrix(self, max_step: float | None) -> Callable[[int, Array], Foreign]:
         if callable(own := getattr(self.source, "gradient_matrix", None)):
@@ -175,7 +175,7 @@ class ForeignKernel(Kernel):
 
         def of_sample(label: int, z: Array) -> tuple[Array, Array]:
             y, z = np.full(1, float(label)), np.array(z, ndmin=2)
-            gradient, curvature = self.weighted_derivatives(y, z, None, max_step, 1)
+            gradient, curvature, _ = self.weighted_derivatives(y, z, None, max_step, 1)
             # The diagonal alone, larger by as much as LightGBM's own softmax has it.
             k = self.classes.n_classes
             return gradient[0], np.diag(curvature[0] * k / (k - 1))
@@ -183,14 +183,22 @@ class ForeignKernel(Kernel):
         return of_sample
 
     def weighted_derivatives(
-        self, y: Array, z: Array, w: Array | None, max_step: float | None, n_threads: int
-    ) -> tuple[Array, Array]:
-        gradient, curvature = (
-            np.asarray(result, result_dtype(z)) for result in self._derivatives()(*_double(y, z, w))
-        )
-        if max_step is None:
-            return gradient, curvature
-        return gradient, np.maximum(curvature, np.abs(gradient) / max_step)
+        self,
+        y: Array,
+        z: Array,
+        w: Array | None,
+        max_step: float | None,
+        n_threads: int,
+        out: Sequence[Array] | None = None,
+        factor: float = 1.0,
+    ) -> Derivatives:
+        gradient, curvature = map(np.asarray, self._derivatives()(*_double(y, z, w)))
+        if max_step is not None:
+            curvature = np.maximum(curvature, np.abs(gradient) / max_step)
+        dtype = result_dtype(z) if out is None else out[0].dtype
+        gradient = gradient.astype(dtype, copy=False)
+        curvature = (factor * curvature).astype(dtype, copy=False)
+        return Derivatives(gradient, curvature, all(map(is_finite, (z, gradient, curvature))))
 
     def mean(self, y: Array, z: Array, w: Array | None) -> float:
         return float(self.source(*_double(y, z, w)))

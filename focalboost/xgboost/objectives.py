@@ -29,7 +29,7 @@ class Metric(Called):
         return self.loss.name
 
     def __call__(self, first: Any, second: Any, sample_weight: Any = None) -> Any:
-        y, z, w = self.samples(first, second, sample_weight)
+        y, z, w = self.finite_samples(first, second, sample_weight)
         value = self.scale * mean_of_all_workers(self.loss.kernel.mean, y, z, w)
         return (self.loss.name, value) if isinstance(second, xgb.DMatrix) else value
 
