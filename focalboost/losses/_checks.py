@@ -37,7 +37,9 @@ def broadcast(
 ) -> npt.NDArray[Foreign]:
     """Return rows of the shape of another array, from as many values or from one."""
     array = as_rows(name, values)
-    if array.ndim and array.shape != shape:
+    if array.shape == shape:
+        return array
+    if array.ndim:
         raise ValueError(f"{name} must have the shape of {like}, {shape}, got {array.shape}.")
     return np.broadcast_to(array, shape)
 
@@ -80,7 +82,8 @@ def check_real(name: str, value: object, rule: str, holds: Callable[[float], boo
     bound = rule.removeprefix("None or ")
     none = "" if bound == rule else "None or "
     bound = f" {bound}" if bound else ""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
+    # float first, as it is the quick one to ask for
+    if isinstance(value, bool | np.bool_) or not isinstance(value, float | Real):
         raise TypeError(f"{name} must be {none}a real number{bound}, got {value!r}.")
     number = _as_float(value)
     if not math.isfinite(number):

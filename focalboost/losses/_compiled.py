@@ -21,6 +21,8 @@ _ANY = float("nan")
 
 _FEW = 512
 
+_LARGEST = {kind: float(np.finfo(kind).max) for kind in "fd"}
+
 # From so many samples a thread repays its start.
 _FOR_A_THREAD = 65_536
 
@@ -450,10 +452,12 @@ def fill(
     loop = _function("derivatives", constants, y.dtype, z.dtype, out[0].dtype)
     if loop is None:
         return None
-    largest = float(np.finfo(out[0].dtype).max)
+    largest = _LARGEST[out[0].dtype.char]
 
     def fill_part(first: int, end: int) -> int:
-        arrays = (array[first:end] for array in (y, z, w, *out))
+        arrays = [y, z, w, *out]
+        if end - first < len(z):
+            arrays = [array[first:end] for array in arrays]
         return loop(a1, a0, gamma, max_step, largest, *arrays)[0]  # type: ignore[no-any-return]
 
     return sum(in_parts(fill_part, len(z), n_threads, _FOR_A_THREAD))
@@ -481,7 +485,7 @@ def fill_softmax(
     loop = _function("softmax_derivatives", constants, y.dtype, z.dtype, out[0].dtype, order)
     if loop is None:
         return None
-    limits = _softmax_blocks.limit(gamma), float(np.finfo(out[0].dtype).max)
+    limits = _softmax_blocks.limit(gamma), _LARGEST[out[0].dtype.char]
 
     def fill_part(first: int, end: int) -> int:
         room = _softmax_blocks.scratch(len(a))
