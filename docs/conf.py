@@ -69,6 +69,8 @@ html_title = "focalboost"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
+html_sidebars = {"mathematics": []}  # it has no pages below it
+toc_object_entries_show_parents = "hide"
 html_theme_options = {
     "github_url": "https://github.com/focalboost/focalboost",
     "header_links_before_dropdown": 6,
@@ -94,8 +96,7 @@ if tags.has("online"):  # noqa: F821
 
 # Examples that the site shows without running them: they take minutes, draw what the repository
 # holds already, or need Ray or Spark. The others run when the site is built.
-NOT_RUN = {"dense_detection", "figures", "quickstart", "ray_train", "spark"}
-ARGUMENTS = {"tuning": ["--trials", "10"]}
+NOT_RUN = {"dense_detection", "figures", "quickstart", "ray_train", "spark", "tuning"}
 
 HEADER = """\
 ---
@@ -124,7 +125,7 @@ OUTPUT = """
 :tags: [remove-input]
 import subprocess, sys
 
-run = subprocess.run([sys.executable, *{command}], capture_output=True, text=True)
+run = subprocess.run([sys.executable, "{name}"], capture_output=True, text=True)
 assert run.returncode == 0, run.stderr
 print(run.stdout)
 ```
@@ -134,15 +135,14 @@ print(run.stdout)
 def page_of(script):
     """Return the page of an example: its docstring, its figure, what it prints, and its source."""
     title, _, text = ast.get_docstring(ast.parse(script.read_text("utf-8"))).partition("\n")
-    description = text.strip() + "\n"
+    description = text.strip("\n") + "\n"
     if script.with_suffix(".png").exists():
         description += f"\n![What it draws]({script.stem}.png)\n"
-    command = [script.name, *ARGUMENTS.get(script.stem, [])]
     is_run = script.stem not in NOT_RUN
     page = EXAMPLE.format(
         title=title.rstrip("."),
         description=description,
-        output=OUTPUT.format(command=command) if is_run else "",
+        output=OUTPUT.format(name=script.name) if is_run else "",
         name=script.name,
     )
     return HEADER + page if is_run else page
