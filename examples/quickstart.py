@@ -152,6 +152,7 @@ def main(arguments=None):
     if (options.csv is None) != (options.target is None):
         parser.error("--csv and --target go together")
 
+    begin = time.perf_counter()
     X, y = load(options.csv, options.target)
     share = f"{y.sum()} positives (1 in {len(y) / y.sum():.0f})"
     print(f"{len(y)} samples, {X.shape[1]} columns, {share}")
@@ -177,7 +178,7 @@ def main(arguments=None):
     mean, deviation = (part.map("{:.3f}".format) for part in (by_arm.mean(), by_arm.std()))
     print((mean + " (" + deviation + ")").to_string())
     plot(y, results, options.figure)
-    print(f"\nfigure: {options.figure}")
+    print(f"\nfigure: {options.figure}; all took {time.perf_counter() - begin:.0f} seconds")
 
 
 if __name__ == "__main__":

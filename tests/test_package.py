@@ -120,6 +120,8 @@ def test_all_of_the_package_is_there():
 def test_version_is_that_of_the_distribution():
     assert focalboost.__version__ == importlib.metadata.version("focalboost")
     assert "__version__" in dir(focalboost)
+    citation = (Path(__file__).parents[1] / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {focalboost.__version__}\n" in citation
 
 
 @pytest.mark.parametrize("name", ORDER)

@@ -133,11 +133,11 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     evals_result_ : dict
         ``{"validation": {stopping_metric: values}}``, one value a round, under the name of a
         callable; empty without ``X_val``.
-    feature_importances_ : ndarray of shape (n_features_in_,)
+    feature_importances_ : ndarray of shape (n_features,)
         The booster's own importances of the columns.
     n_features_in_ : int
         Number of columns in ``fit``.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Their names, where they are strings.
 
     See Also
@@ -372,7 +372,7 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     @property
     def feature_importances_(self) -> Array:
-        """The booster's own importances of the columns, of shape (n_features_in_,)."""
+        """The booster's own importances of the columns, of shape (n_features,)."""
         check_is_fitted(self)
         return np.asarray(self.estimator_.feature_importances_)
 
