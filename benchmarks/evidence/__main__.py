@@ -12,7 +12,9 @@ import csv
 import io
 import json
 import platform
+import signal
 import subprocess
+import sys
 import time
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
@@ -35,7 +37,16 @@ COLUMNS = [
     "calibration_slope", "calibration_error", "f1", "mcc", "f1_tuned", "mcc_tuned",
     "mean_over_rate", "seconds", "test_share", "gamma", "failed_trials", "error",
 ]  # fmt: skip
-PARTS = ["lightgbm", "noise", "confidence", "multiclass", "xgboost", "published", "catboost"]
+# The trials of each, in the order of a run.
+PARTS = {
+    "lightgbm": 7,
+    "noise": 2,
+    "confidence": 1,
+    "multiclass": 4,
+    "xgboost": 4,
+    "published": 16,
+    "catboost": 4,
+}
 SPLITS = 3
 SMOKE = {
     "lightgbm": (["ecoli3", "yeast6"], ["own", "focal", "focal, gamma by inner folds"]),
@@ -55,7 +66,7 @@ PACKAGES = [
 
 def tasks(part, options):
     """Return the part's keys, each with the function that computes its rows and its arguments."""
-    folder, trials = options.data, options.trials
+    folder, trials = options.data, options.trials or PARTS[part]
     folds = range(SPLITS * options.repeats)
     if part in arms.ALL:
         sets = datasets.binary_names(folder)
@@ -91,7 +102,7 @@ def tasks(part, options):
                     "noise": kind, "level": level,
                 },
                 noise.one_task,
-                (arm, "lightgbm", max(trials // 2, 1), SPLITS, folder),
+                (arm, "lightgbm", trials, SPLITS, folder),
             )
             for fold in folds
             for name in options.sets or noise.SETS
@@ -114,7 +125,7 @@ def tasks(part, options):
         (
             {"set": name, "fold": 0, "booster": "lightgbm", "arm": arm},
             published.one_task,
-            (2 * trials, folder),
+            (trials, folder),
         )
         for name in options.sets or sets
         for arm in published.ARMS
@@ -183,7 +194,7 @@ def run_part(part, options):
         record = {
             "part": part, "started": started.isoformat(timespec="minutes"), "tasks": n_done,
             "of": len(found), "hours": round(hours, 4), "jobs": options.jobs,
-            "trials": options.trials, "repeats": options.repeats, **environment(),
+            "trials": options.trials or PARTS[part], "repeats": options.repeats, **environment(),
         }  # fmt: skip
         with (options.out / "runs.jsonl").open("a") as file:
             file.write(json.dumps(record) + "\n")
@@ -215,6 +226,8 @@ def environment():
 
 
 def run(options):
+    # A run that is ended writes its record first.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     options.out.mkdir(parents=True, exist_ok=True)
     manifest = options.out / "manifest.csv"
     if not (manifest.exists() or options.smoke):
@@ -229,9 +242,9 @@ def main():
     runs = commands.add_parser("run")
     runs.add_argument("--out", type=Path, required=True, help="folder of the results")
     runs.add_argument("--data", help="folder of further sets as <name>.csv.gz")
-    runs.add_argument("--part", nargs="+", choices=PARTS, default=PARTS)
+    runs.add_argument("--part", nargs="+", choices=PARTS, default=[*PARTS])
     runs.add_argument("--sets", nargs="+", help="only these sets")
-    runs.add_argument("--trials", type=int, default=8)
+    runs.add_argument("--trials", type=int, help="in the place of each part's number")
     runs.add_argument("--repeats", type=int, default=1, help=f"of {SPLITS} outer folds")
     runs.add_argument("--jobs", type=int, default=2)
     runs.add_argument("--smoke", action="store_true", help="a minute's part of it, for a test")

