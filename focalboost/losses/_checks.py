@@ -93,7 +93,7 @@ def check_real(name: str, value: object, rule: str, holds: Callable[[float], boo
     return number
 
 
-def _as_float(value: Real) -> float:
+def _as_float(value: float | Real) -> float:
     try:
         return float(value)
     except OverflowError:  # a whole number that no float holds
