@@ -51,7 +51,7 @@ def objective(loss: Any, *, max_step: float | None = 4.0, n_threads: int = 1) ->
         Without it (None) a leaf of rare, badly wrong samples steps so far that training diverges,
         with plain log loss too: None is for parity with LightGBM's own log loss at gamma = 0.
     n_threads : int, default=1
-        Threads for arrays of half a million samples or more. The results do not depend on it.
+        Threads for large arrays. The results do not depend on it.
 
     Returns
     -------

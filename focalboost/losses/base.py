@@ -267,15 +267,15 @@ class Loss(ABC):
         """Return `gradient` and `curvature`, which share most of their work.
 
         Those of `FocalLoss` and `SoftmaxFocalLoss` come from a compiled loop where numba is
-        installed: for any number of samples once numba is imported, and from 200,000 on it is
-        imported for them. The digits that numpy would give are the same but for the last.
+        installed: for any number of samples once numba is imported, which it is for 200,000 and
+        more. The digits are those of numpy but for the last.
 
         Parameters
         ----------
         max_step : float > 0 or None, default=None
             See `curvature`.
         n_threads : int, default=1
-            Threads for arrays of half a million samples or more. The results do not depend on it.
+            Threads for large arrays. The results do not depend on it.
 
         Examples
         --------

@@ -57,7 +57,7 @@ def objective(loss: Any, *, max_step: float | None = 4.0, n_threads: int = 1) ->
         It plays the part of ``max_delta_step``, for a sample in place of a leaf. None is for parity
         with XGBoost's own log loss at gamma = 0.
     n_threads : int, default=1
-        Threads for arrays of half a million samples or more. The results do not depend on it.
+        Threads for large arrays. The results do not depend on it.
 
     Returns
     -------
