@@ -340,7 +340,9 @@ COMPILED_AS_ANOTHER = [
     _compiled_as(
         TWO,
         "OtherSign",
-        negative_pairs=lambda *args: (-TWO.kernel.negative_pairs(*args)[0], True),
+        negative_pairs=lambda max_step, _: (
+            lambda y, z, w: (-TWO.kernel.negative_pairs(max_step, 0.0)(y, z, w)[0], True)
+        ),
     ),
 ]
 

@@ -720,7 +720,7 @@ def compiled_loop_is_the_same(loss):
                 # the compiler's exp may differ by an ulp, which gamma * S multiplies
                 assert_allclose(compiled, numpy, rtol=1e-12, atol=TINY)
             if not loss.is_multiclass:
-                pairs, are_finite = kernel.negative_pairs(labels, z, None, max_step, 0.0)
+                pairs, are_finite = kernel.negative_pairs(max_step, 0.0)(labels, z, None)
                 assert are_finite == np.isfinite(z).all()
                 assert_allclose(pairs, -np.column_stack(out), rtol=1e-13, atol=TINY)
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from focalboost.boosters.options import Refused, warn_of
-from focalboost.losses import Loss, ScheduledLoss, _compiled
+from focalboost.losses import Loss, ScheduledLoss
 from focalboost.losses._blocks import is_finite
 from focalboost.losses._checks import as_numbers, as_rows, check_weights
 from focalboost.losses._classes import Classes
@@ -18,9 +18,6 @@ from focalboost.losses._types import Array
 from focalboost.losses.foreign import ForeignLoss
 
 Samples = tuple[Array, Array | None]
-
-# What numpy takes half a second for, which is what numba's import and its loop take.
-_REPAYS_NUMBA = 5_000_000
 
 
 def labels_and_weights(data: Any) -> Samples:
@@ -160,8 +157,6 @@ class Objective(Called):
     factor: float = 1.0
     max_step: float | None = 4.0
     n_threads: int = 1
-    # The number of samples in all calls, in a list as an objective is a value.
-    n_seen: list[int] = field(default_factory=lambda: [0], repr=False, compare=False)
     # Options that have no effect beside it, where the booster hands over its parameters.
     switched_off: tuple[Refused, ...] = field(default=(), repr=False, compare=False)
 
@@ -176,14 +171,7 @@ class Objective(Called):
         self, y: Array, z: Array, w: Array | None, out: Sequence[Array] | None = None
     ) -> tuple[Array, Array]:
         """Return gradient and curvature, in the arrays of ``out`` where it is given."""
-        self.load_compiled_after(len(z))
         return derivatives(self.loss, y, z, w, self.max_step, self.n_threads, out, self.factor)
-
-    def load_compiled_after(self, n_samples: int) -> None:
-        """Import numba once the samples of all rounds are so many that it repays the import."""
-        self.n_seen[0] += n_samples
-        if self.n_seen[0] >= _REPAYS_NUMBA and self.loss.kernel.has_compiled():
-            _compiled.is_ready()
 
 
 def class_sums(classes: Classes, samples: Samples) -> Array:

@@ -19,7 +19,7 @@ from focalboost.boosters.objectives import (
 )
 from focalboost.losses import Loss, _compiled
 from focalboost.losses._classes import Classes
-from focalboost.losses._kernels import Kernel
+from focalboost.losses._kernels import Kernel, Pairs
 from focalboost.losses._types import Array
 from focalboost.losses.base import check_training
 from focalboost.losses.foreign import as_loss, as_metric
@@ -76,6 +76,10 @@ class Objective(_Called):
     max_step: float | None = 4.0
 
     @cached_property
+    def _pairs(self) -> Pairs:
+        return self._kernel.negative_pairs(self.max_step, self.start)
+
+    @cached_property
     def _matrix(self) -> Any:
         return self._kernel.gradient_matrix(self.max_step)
 
@@ -93,7 +97,7 @@ class Objective(_Called):
     def calc_ders_range(self, approxes: Any, targets: Any, weights: Any) -> Array:
         y, z, w = self._samples(approxes, targets, weights)
         # CatBoost maximises: its derivatives have the other sign. It wants a new (n, 2) array.
-        pairs, are_finite = self._kernel.negative_pairs(y, z, w, self.max_step, self.start)
+        pairs, are_finite = self._pairs(y, z, w)
         if not are_finite:
             raise not_finite(z, pairs[:, 0])
         return pairs

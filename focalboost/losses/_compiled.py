@@ -94,17 +94,20 @@ def loops(key: int) -> dict[str, Callable[..., Function]]:
         ) -> tuple[int, int]:
             gamma = exponent if exponent == exponent else gamma
             n_wrong = 0
+            # Pairs are written afterwards: the compiler would make no vectors of them.
+            gradient, curvature = np.empty(z.size), np.empty(z.size)
             for i in range(z.size):
-                score = np.float64(z[i]) + start
-                g, h = _formulas.gradient_curvature(
-                    a1, a0, gamma, max_step, np.float64(y[i]), score
-                )
+                score = z[i] + start
+                g, h = _formulas.gradient_curvature(a1, a0, gamma, max_step, y[i], score)
                 if is_weighted:
                     g *= w[i]
                     h *= w[i]
                 n_wrong += not (abs(g) + h < np.inf and abs(score) < np.inf)
-                pairs[i, 0] = -g
-                pairs[i, 1] = -h
+                gradient[i] = -g
+                curvature[i] = -h
+            for i in range(z.size):
+                pairs[i, 0] = gradient[i]
+                pairs[i, 1] = curvature[i]
             return n_wrong, key
 
         return loop
@@ -495,24 +498,28 @@ def fill_softmax(
 
 
 def negative_pairs(
-    a1: float,
-    a0: float,
-    gamma: float,
-    max_step: float,
-    start: float,
-    y: Array,
-    z: Array,
-    w: Array | None,
-) -> tuple[Array, bool] | None:
-    """Return minus gradient and curvature as columns, and whether all is finite, or None."""
-    is_weighted = w is not None
-    y, z, w, _ = _as_read(y, z, w)
-    loop = _function("negative_pairs", (_fixed(gamma), is_weighted), y.dtype, z.dtype)
-    if loop is None:
+    a1: float, a0: float, gamma: float, max_step: float, start: float
+) -> Callable[[Array, Array, Array | None], tuple[Array, bool]] | None:
+    """Return a function of labels, scores and weights, or None where numba cannot be used.
+
+    It returns minus gradient and curvature as the columns of a new array, and whether all is
+    finite.
+    """
+    plain, weighted = (_function("negative_pairs", (_fixed(gamma), w)) for w in (False, True))
+    if plain is None or weighted is None:
         return None
-    pairs = np.empty((len(z), 2))
-    n_wrong, _ = loop(a1, a0, gamma, max_step, start, y, z, w, pairs)
-    return pairs, n_wrong == 0
+
+    def pairs(y: Array, z: Array, w: Array | None) -> tuple[Array, bool]:
+        found = np.empty((len(z), 2))
+        y, z = np.ascontiguousarray(y, np.float64), np.ascontiguousarray(z, np.float64)
+        if w is None:
+            n_wrong, _ = plain(a1, a0, gamma, max_step, start, y, z, y, found)
+        else:
+            w = np.ascontiguousarray(w, np.float64)
+            n_wrong, _ = weighted(a1, a0, gamma, max_step, start, y, z, w, found)
+        return found, n_wrong == 0
+
+    return pairs
 
 
 def sum_of_losses(

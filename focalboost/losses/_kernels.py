@@ -26,8 +26,12 @@ from focalboost.losses._types import Array, Function, Pair, Values
 # XGBoost keep the curvature: the bound that stays when max_step is None.
 _LARGEST_STEP = 1.0 / float(np.finfo(np.float32).tiny)
 
-# From this many samples on, numba's loop repays within a training run what its import costs.
+# From this many samples on numba's loop repays its import within a training, and after this many
+# in all, which numpy takes a part of a second for, within a search or a long training.
 _COMPILED_FROM = 200_000
+_COMPILED_AFTER = 2_000_000
+
+Pairs = Callable[[Array, Array, Array | None], tuple[Array, bool]]
 
 
 class Derivatives(NamedTuple):
@@ -38,9 +42,17 @@ class Derivatives(NamedTuple):
     are_finite: bool
 
 
+class _Seen:
+    """The number of samples that numpy computed derivatives of in this process."""
+
+    n_samples = 0
+
+
 def use_compiled(n_samples: int) -> bool:
-    """Return whether numba's loop is to be used: its import is a second, unless it is there."""
-    return n_samples >= _COMPILED_FROM or "numba" in sys.modules
+    """Return whether numba's loop is to be used, which takes a while to import."""
+    if "numba" in sys.modules or n_samples >= _COMPILED_FROM:
+        return True
+    return _Seen.n_samples >= _COMPILED_AFTER
 
 
 def largest_step(max_step: float | None) -> float:
@@ -150,6 +162,7 @@ class Kernel(ABC):
         if use_compiled(len(z)):
             are_finite = self.fill(y, z, w, max_step, out, n_threads, factor)
         if are_finite is None:
+            _Seen.n_samples += len(z) if self.has_compiled() else 0
             by_blocks(self._times(factor, max_step), out, y, z, w, n_threads)
             are_finite = all(map(is_finite, (z, *out)))
         gradient, curvature = out
@@ -162,17 +175,20 @@ class Kernel(ABC):
 
         return formula
 
-    def negative_pairs(
-        self, y: Array, z: Array, w: Array | None, max_step: float | None, start: float
-    ) -> tuple[Array, bool]:
-        """Return minus `weighted_derivatives` as the columns of an array, and if they are finite.
+    def negative_pairs(self, max_step: float | None, start: float) -> Pairs:
+        """Return a function of labels, scores and weights, for an objective to keep.
 
-        The raw scores lack the start.
+        It returns minus `weighted_derivatives` as the columns of a new array, and whether all is
+        finite. The raw scores lack the start.
         """
-        found = self.weighted_derivatives(y, z + start, w, max_step, 1)
-        pairs = np.column_stack(found[:2])
-        pairs *= -1.0
-        return pairs, found.are_finite
+
+        def pairs(y: Array, z: Array, w: Array | None) -> tuple[Array, bool]:
+            found = self.weighted_derivatives(y, z + start, w, max_step, 1)
+            negative = np.column_stack(found[:2])
+            negative *= -1.0
+            return negative, found.are_finite
+
+        return pairs
 
 
 class BinaryKernel(Kernel):
@@ -323,15 +339,10 @@ class FocalKernel(MarginKernel):
         n_wrong = _compiled.fill(*parameters, y, z, w, out, n_threads)
         return None if n_wrong is None else n_wrong == 0
 
-    def negative_pairs(
-        self, y: Array, z: Array, w: Array | None, max_step: float | None, start: float
-    ) -> tuple[Array, bool]:
-        if self.has_compiled():
-            parameters = *self.weights, self.formula.gamma, largest_step(max_step), start
-            found = _compiled.negative_pairs(*parameters, y, z, w)
-            if found is not None:
-                return found
-        return super().negative_pairs(y, z, w, max_step, start)
+    def negative_pairs(self, max_step: float | None, start: float) -> Pairs:
+        parameters = *self.weights, self.formula.gamma, largest_step(max_step), start
+        pairs = _compiled.negative_pairs(*parameters) if self.has_compiled() else None
+        return pairs or super().negative_pairs(max_step, start)
 
     def sum_of_losses(
         self, y: Array, z: Array, w: Array | None, is_log_loss: bool = False
