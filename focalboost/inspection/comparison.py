@@ -130,37 +130,34 @@ class LossComparison:
         return pd.DataFrame(self.rows)
 
     def __str__(self) -> str:
-        n_folds = self.fit_time.shape[1]
-        level = f"{100 * self.confidence_level:g} %"
-        n_comparisons = len(self.scores) * (len(self.losses) - 1)
-        width = max(map(len, (*self.losses, *self.scores)))
+        width = max(map(len, (*self.losses, *self.scores))) + 2
         lines = [
-            f"{self.booster} on {n_folds} folds: differences to {OWN}, with {level} intervals.",
+            f"{self.booster} on {self.fit_time.shape[1]} folds: differences to {self.losses[0]}, "
+            f"with {100 * self.confidence_level:g} % intervals.",
             "Larger scores are better.",
-            "",
         ]
-        for metric in self.scores:
-            lines.append(f"{metric:{width + 2}}    mean  difference  interval")
-            lines += [
-                f"  {row.loss:{width}} {row.mean:8.4f}"
-                + (
-                    ""
-                    if row.verdict == "reference"
-                    else f"    {row.difference:+8.4f}  [{row.low:+.4f}, {row.high:+.4f}]"
-                    f"  {row.verdict}"
-                )
-                for row in self.rows
-                if row.metric == metric
-            ]
-            lines.append("")
+        for row in self.rows:
+            if row.loss == self.losses[0]:
+                lines += ["", f"{row.metric:{width}}     mean  difference  interval"]
+            lines.append(_line(row, width))
+        n_comparisons = len(self.scores) * (len(self.losses) - 1)
         by_chance = n_comparisons * (1 - self.confidence_level)
         return "\n".join(
             [
                 *lines,
-                f"{n_comparisons} comparisons, not adjusted for their number: where no loss differs,",
-                f"about {by_chance:.1f} of them are called better or worse by chance.",
+                "",
+                f"{n_comparisons} comparisons, not adjusted for their number: where no loss",
+                f"differs, about {by_chance:.2g} of them are called better or worse by chance.",
             ]
         )
+
+
+def _line(row: ComparedLoss, width: int) -> str:
+    start = f"{'  ' + row.loss:{width}} {row.mean:8.4f}"
+    if row.verdict == "reference":
+        return start
+    interval = f"[{row.low:+.4f}, {row.high:+.4f}]"
+    return f"{start}    {row.difference:+8.4f}  {interval}  {row.verdict}"
 
 
 def compare_losses(
