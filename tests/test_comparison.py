@@ -259,7 +259,7 @@ def slow_value(y_true, raw_prediction):
 
 def test_worse_and_better_losses_are_found_out():
     losses = {"slow": (slow_value, slow)}
-    found = compare_losses(LGBM, X, Y, losses=losses, scoring="neg_brier_score", cv=3)
+    found = compare_losses(LGBM, X, Y, losses=losses, scoring="neg_brier_score", cv=5)
     assert found.rows[1].verdict == "worse"
     # A loss that learns nothing is better than log loss on labels that tell nothing.
     noise = np.random.default_rng(0).permutation(Y)
@@ -267,7 +267,7 @@ def test_worse_and_better_losses_are_found_out():
         n_estimators=30, learning_rate=1.0, min_child_samples=2, n_jobs=1, verbose=-1
     )
     found = compare_losses(
-        wild, X, noise, losses=losses, scoring="neg_brier_score", cv=3, validation_fraction=None
+        wild, X, noise, losses=losses, scoring="neg_brier_score", cv=5, validation_fraction=None
     )
     assert found.rows[1].verdict == "better"
 
