@@ -25,6 +25,7 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 from sklearn.model_selection import RepeatedStratifiedKFold, ShuffleSplit, train_test_split
+from sklearn.utils import get_tags
 from threadpoolctl import threadpool_limits
 from xgboost import XGBClassifier
 
@@ -172,9 +173,8 @@ def scores_of(model, X, y, w):
     ids=lambda value: type(value).__name__ if hasattr(value, "fit") else value,
 )  # fmt: skip
 def test_scores_are_those_of_a_loop_of_the_plain_booster(booster, is_weighted, n_classes):
-    if n_classes > 2 and booster is XGB and not FocalClassifier(XGB).__sklearn_tags__(
-    ).classifier_tags.multi_class:  # fmt: skip
-        pytest.skip("needs XGBoost 3.1")
+    if n_classes > 2 and not get_tags(FocalClassifier(booster)).classifier_tags.multi_class:
+        pytest.skip("several classes need XGBoost 3.1")
     X, y, w = make_data(400, n_classes=n_classes)
     w = w if is_weighted else None
     folds = [*RepeatedStratifiedKFold(n_splits=2, n_repeats=1, random_state=0).split(X, y)]
