@@ -2,8 +2,9 @@
 
 `FocalLoss` is the mathematics; ``focalboost.lightgbm``, ``focalboost.xgboost`` and
 ``focalboost.catboost`` plug it into each booster, and are imported by name. `FocalClassifier` is a
-scikit-learn classifier around any of them. `check_objective` examines a loss of your own, and the
-displays show a loss, where the loss of a data set lies, and the probabilities.
+scikit-learn classifier around any of them. `check_objective` examines a loss of your own,
+`compare_losses` says whether a loss helps on a table, and the displays show a loss, where the loss
+of a data set lies, the probabilities, and what a comparison found.
 """
 
 from importlib import import_module
@@ -18,9 +19,12 @@ if TYPE_CHECKING:
     from focalboost.inspection import (
         CumulativeLossDisplay,
         FocalLossDisplay,
+        LossComparison,
+        LossComparisonDisplay,
         ObjectiveReport,
         PosteriorDisplay,
         check_objective,
+        compare_losses,
     )
 
 __all__ = [
@@ -28,9 +32,12 @@ __all__ = [
     "EffectiveNumber",
     "FocalClassifier",
     "FocalLossDisplay",
+    "LossComparison",
+    "LossComparisonDisplay",
     "ObjectiveReport",
     "PosteriorDisplay",
     "check_objective",
+    "compare_losses",
     "loss_of",
     "predict_proba",
 ]
@@ -45,9 +52,12 @@ _LATER = {
     "EffectiveNumber": "estimator",
     "FocalClassifier": "estimator",
     "FocalLossDisplay": "inspection",
+    "LossComparison": "inspection",
+    "LossComparisonDisplay": "inspection",
     "ObjectiveReport": "inspection",
     "PosteriorDisplay": "inspection",
     "check_objective": "inspection",
+    "compare_losses": "inspection",
     "loss_of": "estimator",
     "predict_proba": "estimator",
 }

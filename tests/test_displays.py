@@ -28,6 +28,8 @@ from focalboost import (
     FocalLoss,
     FocalLossDisplay,
     FocalStarLoss,
+    LossComparison,
+    LossComparisonDisplay,
     ModulatedLoss,
     PosteriorDisplay,
 )
@@ -452,6 +454,24 @@ def test_loss_of_a_negative_against_raw_score_looks():
 @image
 def test_cumulative_loss_looks():
     return without_letters(CumulativeLossDisplay.from_predictions(LABELS, RAW))
+
+
+@image
+def test_comparison_looks():
+    rng = np.random.default_rng(0)
+    own = rng.normal(0.5, 0.05, size=10)
+    scores = [own, own + 0.02, own - 0.01, own]
+    scores = np.stack([scores, -np.square(scores)]) + rng.normal(0.0, 0.005, size=(2, 4, 10))
+    display = LossComparisonDisplay.from_comparison(
+        LossComparison(
+            "LGBMClassifier", ("own log loss", "a", "b", "c"),
+            dict(zip(("roc_auc", "neg_log_loss"), scores, strict=True)), np.ones((4, 10)), 0.25,
+        )
+    )  # fmt: skip
+    assert {row.verdict for rows in display.rows.values() for row in rows} == {
+        "better", "worse", "no difference seen",
+    }  # fmt: skip
+    return without_letters(display)
 
 
 @image

@@ -29,6 +29,8 @@ from focalboost import (
     FocalStarLoss,
     GeneralizedCrossEntropyLoss,
     LinearGamma,
+    LossComparison,
+    LossComparisonDisplay,
     ModulatedLoss,
     PolyLoss,
     PosteriorDisplay,
@@ -37,6 +39,7 @@ from focalboost import (
     SoftmaxFocalLoss,
     VectorScalingLoss,
     check_objective,
+    compare_losses,
 )
 
 X, Y, W = make_data(60)
@@ -689,9 +692,74 @@ DISPLAYS = [
       "gradient and Hessian"),
     C(lambda: check_objective(lambda y: (y, y)), "objective", r"got one of \(y\)", "y_true, raw"),
 ]  # fmt: skip
+
+
+def compare(estimator=None, X=X, y=Y, /, **kwargs):
+    """Compare losses with good arguments, but for those that are given."""
+    return compare_losses(classifier() if estimator is None else estimator, X, y, **kwargs)
+
+
+COMPARISON = [
+    C(lambda: compare("lightgbm"), "estimator", "got str", "FocalClassifier"),
+    C(lambda: compare(RandomForestClassifier()), "estimator", "got RandomForestClassifier"),
+    C(lambda: compare(make_pipeline(StandardScaler(), classifier())), "estimator", "got Pipeline"),
+    C(lambda: compare(classifier(class_weight="balanced")), "class_weight", "got 'balanced'",
+      "must be None"),
+    C(lambda: compare(classifier(is_unbalance=True)), "is_unbalance", "got True", "left out"),
+    C(lambda: compare(classifier(scale_pos_weight=9)), "scale_pos_weight", "got 9", "left out"),
+    C(lambda: compare(classifier("xgboost", scale_pos_weight=9)), "scale_pos_weight", "got 9"),
+    C(lambda: compare(classifier("xgboost", eval_metric="auc")), "eval_metric", "got 'auc'"),
+    C(lambda: compare(classifier("catboost", auto_class_weights="Balanced", learning_rate=0.1)),
+      "auto_class_weights", "got 'Balanced'"),
+    C(lambda: compare(classifier("catboost")), "learning_rate", "got None", "must be given"),
+    C(lambda: compare(FocalClassifier(classifier(), prior=0.01)), "prior", r"got 0\.01",
+      "must be None"),
+    C(lambda: compare(FocalClassifier(classifier(), stopping_metric="roc_auc")),
+      "stopping_metric", "got 'roc_auc'", "must be 'log_loss'"),
+    C(lambda: compare(losses=2.0), "losses", r"got 2\.0", "sequence of gammas"),
+    C(lambda: compare(losses="focal"), "losses", "got 'focal'", "sequence of gammas"),
+    C(lambda: compare(losses=["focal"]), "losses", "got 'focal'", "sequence of gammas"),
+    C(lambda: compare(losses=[None]), "losses", "got None", "sequence of gammas"),
+    C(lambda: compare(losses=[]), "losses", r"got \[\]", "one loss or more"),
+    C(lambda: compare(losses=[-1.0]), "losses", r"got -1\.0", ">= 0"),
+    C(lambda: compare(losses=[np.nan]), "losses", "got nan", "finite"),
+    C(lambda: compare(losses=[True]), "losses", "got True", "real number"),
+    C(lambda: compare(losses=[2, 2.0]), "losses", "got 'gamma=2'", "different names"),
+    C(lambda: compare(losses={"own log loss": 2.0}), "losses", "got 'own log loss'", "and none"),
+    C(lambda: compare(losses={2: 2.0}), "losses", "got 2", "strings"),
+    C(lambda: compare(losses=[FocalLoss]), "loss", "got the class FocalLoss", "instance"),
+    C(lambda: compare(losses=[Bare()]), "loss", r"got Bare\(\)", "method"),
+    C(lambda: compare(losses=[SOFTMAX]), "losses", "got SoftmaxFocalLoss.* of 3", "2 classes"),
+    C(lambda: compare(scoring="focal_loss"), "scoring", "got 'focal_loss'", "cannot be compared"),
+    C(lambda: compare(scoring=["roc_auc", 5]), "scoring", "got 5"),
+    C(lambda: compare(scoring=5), "scoring", "got 5", "scorers"),
+    C(lambda: compare(scoring={"auc": 5}), "scoring", "got 'auc': 5", "scorers"),
+    C(lambda: compare(scoring=[]), "scoring", r"got \[\]", "one scorer or more"),
+    C(lambda: compare(cv=[(np.arange(30), np.arange(30, 60))]), "cv", "got 1", "two folds"),
+    C(lambda: compare(cv="five"), "cv", "Got five", "[Ee]xpected"),
+    C(lambda: compare(validation_fraction=0), "validation_fraction", "got 0", r"in \(0, 1\)"),
+    C(lambda: compare(validation_fraction="a"), "validation_fraction", "got 'a'", r"\(0, 1\)"),
+    C(lambda: compare(confidence_level=95), "confidence_level", "got 95", r"in \(0, 1\)"),
+    C(lambda: compare(random_state="a"), "seed", "'a' cannot", "cannot be used"),
+    C(lambda: compare(sample_weight=-W), "sample_weight", "got -", ">= 0"),
+    C(lambda: compare(sample_weight=W[:5]), "sample_weight", r"got \(5,\)", "shape of y"),
+    C(lambda: compare(sample_weight="a"), "sample_weight", "got dtype <U1", "numeric"),
+    C(lambda: compare(None, X, Y[:5]), "samples", "60, 5", "inconsistent"),
+    C(lambda: compare(None, X, 0 * Y), "y", "got one class, 0", "two classes"),
+    C(lambda: compare(None, X, W + 0.5), "Unknown label type", "continuous", "continuous"),
+    C(lambda: LossComparisonDisplay.from_comparison("x"), "comparison", "got str"),
+    C(lambda: LossComparisonDisplay.from_comparison(COMPARED, metrics=["auc"]), "metrics",
+      r"got \['auc'\]", "roc_auc"),
+    C(lambda: LossComparisonDisplay.from_comparison(COMPARED, metrics="roc_auc"), "metrics",
+      "got str", "list"),
+    C(lambda: LossComparisonDisplay.from_comparison(COMPARED, ax=[1, 2]), "ax", "got 2", "1 axes"),
+]  # fmt: skip
+COMPARED = LossComparison("", ("own log loss", "a"), {"roc_auc": np.eye(2)}, np.eye(2), 1.0)
+
 CASES = {
     "losses": LOSSES, "adapters": ADAPTERS, "lightgbm": LIGHTGBM, "xgboost": XGBOOST,
     "catboost": CATBOOST, "classifier": CLASSIFIER, "displays": DISPLAYS,
+    "comparison": COMPARISON,
 }  # fmt: skip
 
 

@@ -35,7 +35,8 @@ BOOSTER_ORDER = (
 )
 # What one booster alone has.
 PARTICULAR = {"refitting", "sealing", "snapshots", "workers"}
-ESTIMATOR_ORDER = "samples stopping tables weights calibration classifier models"
+ESTIMATOR_ORDER = "samples stopping tables weights calibration classifier own models"
+INSPECTION_ORDER = "subjects causes checks doctor displays comparison comparison_display"
 ORDER = [
     *(f"losses.{name}" for name in LOSSES_ORDER.split()),
     *(f"boosters.{name}" for name in PORT_ORDER.split()),
@@ -43,7 +44,7 @@ ORDER = [
     *(f"estimator.{name}" for name in ESTIMATOR_ORDER.split()),
     *(f"dask.{name}" for name in ("training", "prediction")),
     *(f"onnx.{name}" for name in ("nodes", "posterior", "export", "pipelines")),
-    *(f"inspection.{name}" for name in ("subjects", "causes", "checks", "doctor", "displays")),
+    *(f"inspection.{name}" for name in INSPECTION_ORDER.split()),
 ]
 
 # What is in a pickle of a fitted FocalClassifier, of a loss or of an adapter's objects: these names

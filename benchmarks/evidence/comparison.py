@@ -3,20 +3,18 @@
 import numpy as np
 from scipy import stats
 
+from focalboost.inspection.comparison import corrected_error
+
 
 def corrected_t_test(differences, test_share):
     """Return mean, standard error and p-value of the corrected resampled t test.
 
-    The training samples of folds overlap, so that the variance of the mean is
-    ``(1 / n + n_test / n_train) * var``; ``test_share`` is ``n_test / n_train`` [1]_.
-
-    .. [1] C. Nadeau, Y. Bengio, "Inference for the Generalization Error", Machine Learning 52,
-       2003.
+    ``test_share`` is ``n_test / n_train``; see `focalboost.compare_losses`.
     """
     differences = np.asarray(differences, dtype=float)
     n = len(differences)
     mean = np.mean(differences)
-    error = np.sqrt((1 / n + test_share) * np.var(differences, ddof=1)) if n > 1 else np.nan
+    error = corrected_error(differences, test_share) if n > 1 else np.nan
     if error == 0:
         return mean, error, 1.0 if mean == 0 else 0.0
     return mean, error, 2 * stats.t.sf(abs(mean) / error, n - 1)

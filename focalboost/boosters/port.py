@@ -77,6 +77,12 @@ class Adapter(Protocol):
     def fit(self, estimator: Estimator, job: Job) -> Trained:
         """Train the estimator in place."""
 
+    def fit_own(self, estimator: Estimator, job: Job) -> Trained:
+        """Train the estimator in place with the booster's own log loss, and stop on it.
+
+        The job's loss is log loss. Its ``max_step``, ``init_score`` and ``metric`` have no effect.
+        """
+
     def raw_prediction(self, estimator: Estimator, X: Table) -> Array:
         """Return the raw scores of an estimator that `fit` trained, init score included."""
 

@@ -47,18 +47,11 @@ class CatBoostAdapter:
         added = init_score if classes.n_scores == 1 else 0.0
         called = replace(objective(job.loss, max_step=job.max_step), start=added, is_checked=True)
         try_out(called, len(job.training.y))
-        names = [*getattr(job.training.X, "columns", [])]
-        own = [names.index(c) if c in names else int(c) for c in params.get("cat_features") or []]
-        cat_features = sorted({*own, *job.categories})
+        cat_features = _cat_features(params, job)
 
         def pool(rows: Samples) -> cb.Pool:
-            return cb.Pool(
-                _with_text(rows.X),
-                rows.y,
-                weight=rows.weight,
-                baseline=None if added else baseline(init_score, len(rows.y), classes),
-                cat_features=cat_features,
-            )
+            start = None if added else baseline(init_score, len(rows.y), classes)
+            return _pool(rows, cat_features, start)
 
         if cat_features:
             estimator.set_params(cat_features=cat_features)
@@ -73,13 +66,7 @@ class CatBoostAdapter:
             class_names=link.class_names,
             allow_writing_files=params.get("allow_writing_files", False),
         )
-        evals: dict[str, Any] = {}
-        if job.validation is not None:
-            evals = {
-                "eval_set": pool(job.validation),
-                "early_stopping_rounds": job.patience,
-                "use_best_model": job.patience is not None,
-            }
+        evals = {} if job.validation is None else _evals(pool(job.validation), job.patience)
         for callback in job.callbacks:
             if not callable(getattr(callback, "after_iteration", None)):
                 raise TypeError(
@@ -93,6 +80,34 @@ class CatBoostAdapter:
         estimator.set_scale_and_bias(1.0, init_score)
         return Trained(estimator, history, estimator.tree_count_)
 
+    def fit_own(self, estimator: cb.CatBoostClassifier, job: Job) -> Trained:
+        """Train the estimator in place with CatBoost's own log loss, and stop on it."""
+        params = estimator.get_params()
+        link = Link.of(job.loss.kernel.classes)
+        refuse(params, link.refused_in_classifier)
+        if all(params.get(name) is None for name in ("learning_rate", "eta")):
+            raise ValueError(
+                "learning_rate must be given where CatBoost's own log loss is compared with other "
+                "losses, got None: CatBoost would fit it to the data for its own losses alone. "
+                "Write CatBoostClassifier(learning_rate=0.1)."
+            )
+        cat_features = _cat_features(params, job)
+        if cat_features:
+            estimator.set_params(cat_features=cat_features)
+        estimator.set_params(
+            class_names=link.class_names,
+            allow_writing_files=params.get("allow_writing_files", False),
+        )
+        evals: dict[str, Any] = {}
+        if job.validation is not None:
+            evals = _evals(_pool(job.validation, cat_features), job.patience)
+        pool = _pool(job.training, cat_features)
+        estimator.fit(pool, callbacks=[*job.callbacks] or None, **evals)
+        history: list[float] = []
+        if evals:
+            (history,) = estimator.get_evals_result()["validation"].values()
+        return Trained(estimator, history, estimator.tree_count_)
+
     def write_record(self, estimator: cb.CatBoostClassifier, text: str) -> None:
         """Write a record into the estimator that `fit` trained."""
         models.write_record(estimator, text)
@@ -100,6 +115,28 @@ class CatBoostAdapter:
     def raw_prediction(self, estimator: cb.CatBoostClassifier, X: Any) -> Array:
         """Return the raw scores of an estimator that `fit` trained, init score included."""
         return np.asarray(estimator.predict(_with_text(X), prediction_type="RawFormulaVal"))
+
+
+def _cat_features(params: dict[str, Any], job: Job) -> list[int]:
+    """Return the positions of the columns of categories: the user's, and those of the table."""
+    names = [*getattr(job.training.X, "columns", [])]
+    own = [names.index(c) if c in names else int(c) for c in params.get("cat_features") or []]
+    return sorted({*own, *job.categories})
+
+
+def _pool(rows: Samples, cat_features: list[int], start: Array | None = None) -> cb.Pool:
+    return cb.Pool(
+        _with_text(rows.X), rows.y, weight=rows.weight, baseline=start, cat_features=cat_features
+    )
+
+
+def _evals(pool: cb.Pool, patience: int | None) -> dict[str, Any]:
+    """Return the arguments of `fit` for validation."""
+    return {
+        "eval_set": pool,
+        "early_stopping_rounds": patience,
+        "use_best_model": patience is not None,
+    }
 
 
 def _with_text(table: Any) -> Any:

@@ -20,6 +20,7 @@ from focalboost.boosters.port import (
     Job,
     Samples,
     Table,
+    Trained,
     find_adapter,
     first_installed,
 )
@@ -335,7 +336,8 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         to_population = prior_shift(self.prior, self.pos_label, classes, counts)
 
         metric, is_score = stopping_metric(self.stopping_metric, loss)
-        trained = adapter.fit(
+        trained = self._train(
+            adapter,
             estimator,
             Job(
                 loss,
@@ -369,6 +371,9 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.loss_ = loss
         self.init_score_ = init_score
         self.calibration_ = calibration
+
+    def _train(self, adapter: Adapter, estimator: Estimator, job: Job) -> Trained:
+        return adapter.fit(estimator, job)
 
     @property
     def feature_importances_(self) -> Array:

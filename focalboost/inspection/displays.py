@@ -166,14 +166,14 @@ class FocalLossDisplay:
             name: np.stack([_value(loss, name, np.full(raw.shape, y_true), raw) for loss in losses])
             for name in values
         }
-        return cls(raw, computed, _names(losses), y_true=y_true).plot(x=x, ax=ax)
+        return cls(raw, computed, names_of(losses), y_true=y_true).plot(x=x, ax=ax)
 
     def plot(self, *, x: str = "p_true", ax: Foreign = None) -> FocalLossDisplay:
         """Draw the curves; ``x`` and ``ax`` are as in `from_losses`."""
         if not isinstance(x, str) or x not in ("p_true", "raw_prediction"):
             raise ValueError(f"x must be 'p_true' or 'raw_prediction', got {x!r}.")
         abscissa = getattr(self, x)
-        self.axes_ = _axes(ax, len(self.values))
+        self.axes_ = axes_of(ax, len(self.values))
         self.figure_ = self.axes_[0].figure
         self.shades_ = []
         lines = []
@@ -364,7 +364,7 @@ class CumulativeLossDisplay:
         if losses is None:
             losses = [FocalLoss(gamma) for gamma in (0.0, 0.5, 1.0, 2.0)]
         losses = _check_losses(losses, ["loss"])
-        names = _names(losses)
+        names = names_of(losses)
         fraction, cumulative_loss = [], []
         for label in (0, 1):
             of_class = labels == label
@@ -395,7 +395,7 @@ class CumulativeLossDisplay:
 
     def plot(self, *, ax: Foreign = None) -> CumulativeLossDisplay:
         """Draw the curves; ``ax`` is as in `from_predictions`."""
-        self.axes_ = _axes(ax, 2)
+        self.axes_ = axes_of(ax, 2)
         self.figure_ = self.axes_[0].figure
         lines = []
         for axes, label, rows in zip(self.axes_, (1, 0), ("positives", "negatives"), strict=True):
@@ -590,7 +590,7 @@ class PosteriorDisplay:
 
     def plot(self, *, ax: Foreign = None) -> PosteriorDisplay:
         """Draw the curves; ``ax`` is as in `from_predictions`."""
-        self.axes_ = _axes(ax, 2)
+        self.axes_ = axes_of(ax, 2)
         self.figure_ = self.axes_[0].figure
         link, reliability = self.axes_
         (self.diagonal_,) = reliability.plot([0, 1], [0, 1], ":", color="0.4", label="reliable")
@@ -612,7 +612,7 @@ class PosteriorDisplay:
         return self
 
 
-def _axes(ax: Foreign, n: int) -> Array:
+def axes_of(ax: Foreign, n: int) -> Array:
     """Return n axes: those given, or those of a new figure."""
     try:
         import matplotlib.pyplot as plt
@@ -650,7 +650,7 @@ def _check_loss(name: str, loss: Foreign, methods: Sequence[str]) -> None:
         raise ValueError(f"{name} must be for two classes with one raw score, got {loss!r}.")
 
 
-def _names(losses: list[Foreign]) -> list[str]:
+def names_of(losses: list[Foreign]) -> list[str]:
     """Return short names: what differs in one class, else each class and what is not its default.
 
     A whole repr is wider than the axes.

@@ -13,7 +13,7 @@ from sklearn.base import clone
 
 from focalboost.boosters.objectives import warn_of_no_split
 from focalboost.boosters.options import plain_names, refuse, thread_count
-from focalboost.boosters.port import Adapter, Job, Trained
+from focalboost.boosters.port import Adapter, Job, Samples, Trained
 from focalboost.lightgbm import models, options
 from focalboost.lightgbm.objectives import Metric, objective
 from focalboost.lightgbm.options import Link
@@ -67,15 +67,8 @@ class LightGBMAdapter:
         ]
         evals: dict[str, Any] = {}
         if job.validation is not None:
-            X, y, weight = plain_names(job.validation.X), job.validation.y, job.validation.weight
-            # LightGBM 4.7 renames the argument.
-            if "eval_X" in signature(estimator.fit).parameters:
-                evals = {"eval_X": (X,), "eval_y": (y,)}
-            else:
-                evals = {"eval_set": [(X, y)]}
-            evals |= {
-                "eval_sample_weight": [weight],
-                "eval_init_score": [classes.repeat(job.init_score, len(y))],
+            evals = _evals(estimator, job.validation) | {
+                "eval_init_score": [classes.repeat(job.init_score, len(job.validation.y))],
                 "eval_metric": Metric(job.metric, is_score=job.is_score, is_checked=True),
             }
             if job.patience is not None:
@@ -94,6 +87,26 @@ class LightGBMAdapter:
         values = [v for by_name in history.values() for v in by_name.values()]
         return Trained(estimator, values[0] if values else [], sealed.current_iteration())
 
+    def fit_own(self, estimator: lgb.LGBMClassifier, job: Job) -> Trained:
+        """Train the estimator in place with LightGBM's own log loss, and stop on it."""
+        refuse(estimator.get_params(), Link.of(job.loss.kernel.classes).refused_in_classifier)
+        history: dict[str, dict[str, list[float]]] = {}
+        callbacks: list[Any] = [*job.callbacks, lgb.record_evaluation(history)]
+        evals: dict[str, Any] = {}
+        if job.validation is not None:
+            evals = _evals(estimator, job.validation)
+            if job.patience is not None:
+                callbacks.append(lgb.early_stopping(job.patience, verbose=False))
+        rows = job.training
+        estimator.fit(
+            plain_names(rows.X), rows.y, sample_weight=rows.weight, callbacks=callbacks, **evals
+        )
+        values = [v for by_name in history.values() for v in by_name.values()]
+        trained = estimator.booster_
+        # The best iteration is -1 without early stopping.
+        n_rounds = max(trained.best_iteration, 0) or trained.current_iteration()
+        return Trained(estimator, values[0] if values else [], n_rounds)
+
     def write_record(self, estimator: lgb.LGBMClassifier, text: str) -> None:
         """Write a record into the booster of an estimator that `fit` trained."""
         # LGBMClassifier has no public way to take another booster.
@@ -102,6 +115,15 @@ class LightGBMAdapter:
     def raw_prediction(self, estimator: lgb.LGBMClassifier, X: Any) -> Array:
         """Return the raw scores of an estimator that `fit` trained, init score included."""
         return np.asarray(estimator.predict(plain_names(X), raw_score=True))
+
+
+def _evals(estimator: lgb.LGBMClassifier, rows: Samples) -> dict[str, Any]:
+    """Return the arguments of `fit` that are samples for validation."""
+    X, y = plain_names(rows.X), rows.y
+    # LightGBM 4.7 renames the argument.
+    is_new = "eval_X" in signature(estimator.fit).parameters
+    evals = {"eval_X": (X,), "eval_y": (y,)} if is_new else {"eval_set": [(X, y)]}
+    return {**evals, "eval_sample_weight": [rows.weight]}
 
 
 ADAPTER: Adapter = LightGBMAdapter()

@@ -15,8 +15,10 @@ from focalboost.losses import _formulas, _softmax, _softmax_blocks
 from focalboost.losses._blocks import in_parts
 from focalboost.losses._types import Array, Function, Values
 
-# The exponents that a loop is compiled for, and the sign that it takes any.
-_FIXED = (0.0, 1.0, 2.0)
+# The exponents that a loop is compiled for, and the sign that it takes any. Each takes a part of a
+# second to compile, and those of several classes a few.
+_FIXED = (0.0, 2.0)
+_FIXED_ELSEWHERE = (2.0,)
 _ANY = float("nan")
 
 _FEW = 512
@@ -134,7 +136,7 @@ def loops(key: int) -> dict[str, Callable[..., Function]]:
 
         return loop
 
-    def softmax_derivatives(exponent: float, is_weighted: bool) -> Function:
+    def softmax_derivatives(exponent: float) -> Function:
         def loop(
             a: Values,
             gamma: Values,
@@ -155,21 +157,19 @@ def loops(key: int) -> dict[str, Callable[..., Function]]:
             for start in range(first, end, _softmax_blocks.SIZE):
                 n_left += _softmax_blocks.fill_block(
                     a, gamma, exponent, max_step, factor, least, largest,
-                    y, z, w, is_weighted, gradient, curvature, start, end, room,
+                    y, z, w, gradient, curvature, start, end, room,
                 )  # fmt: skip
             return n_left, key
 
         return loop
 
-    def softmax_sums(exponent: float, is_weighted: bool) -> Function:
+    def softmax_sums(exponent: float) -> Function:
         def loop(
             a: Values, gamma: Values, y: Values, z: Values, w: Values, room: Values
         ) -> tuple[float, int]:
             total = 0.0
             for start in range(0, len(z), _softmax_blocks.SIZE):
-                total += _softmax_blocks.sum_of_block(
-                    a, gamma, exponent, y, z, w, is_weighted, start, room
-                )
+                total += _softmax_blocks.sum_of_block(a, gamma, exponent, y, z, w, start, room)
             return total, key
 
         return loop
@@ -414,24 +414,36 @@ def _compile(name: str, constants: Values, kinds: Values, is_cached: bool) -> Va
     return make(loops(digest())[name](*constants))
 
 
-def _fixed(gamma: float) -> float:
-    return gamma if gamma in _FIXED else _ANY
+def _fixed(gamma: float, among: Sequence[float] = _FIXED_ELSEWHERE) -> float:
+    return gamma if gamma in among else _ANY
 
 
-def _as_read(y: Array, z: Array, w: Array | None) -> tuple[Array, Array, Array, str]:
-    """Return labels, scores and weights as the loops read them, and the order of the scores.
+def _as_read(y: Array, z: Array, w: Array | None) -> tuple[Array, Array, Array]:
+    """Return labels, scores and weights as the loops read them.
 
     Labels and weights have one precision; in place of no weights there are the labels.
     """
-    if z.dtype not in (np.float32, np.float64):
-        z = z.astype(np.float64)
-    order = "F" if z.ndim > 1 and z.flags.f_contiguous and not z.flags.c_contiguous else "C"
-    if order == "C":
-        z = np.ascontiguousarray(z)
+    z = np.ascontiguousarray(z, dtype=_precision(z))
     is_single = y.dtype == np.float32 and (w is None or w.dtype == np.float32)
     dtype = np.float32 if is_single else np.float64
     y = np.ascontiguousarray(y, dtype=dtype)
-    return y, z, y if w is None else np.ascontiguousarray(w, dtype=dtype), order
+    return y, z, y if w is None else np.ascontiguousarray(w, dtype=dtype)
+
+
+def _of_classes(
+    y: Array, z: Array, w: Array | None, like: Array
+) -> tuple[Array, Array, Array, str]:
+    """Return labels, scores and weights of several classes, and the order of an array like them."""
+    dtype = _precision(z)
+    is_by_class = like.flags.f_contiguous and not like.flags.c_contiguous
+    z = np.asfortranarray(z, dtype=dtype) if is_by_class else np.ascontiguousarray(z, dtype=dtype)
+    y = np.ascontiguousarray(y, dtype=dtype)
+    w = np.ones_like(y) if w is None else np.ascontiguousarray(w, dtype=dtype)
+    return y, z, w, "F" if is_by_class else "C"
+
+
+def _precision(z: Array) -> type[np.float32] | type[np.float64]:
+    return np.float32 if z.dtype == np.float32 else np.float64
 
 
 def fill(
@@ -450,8 +462,8 @@ def fill(
     Return how many scores or results are not finite, or None where numba cannot be used.
     """
     is_weighted = w is not None
-    y, z, w, _ = _as_read(y, z, w)
-    constants = _fixed(gamma), is_weighted
+    y, z, w = _as_read(y, z, w)
+    constants = _fixed(gamma, _FIXED), is_weighted
     loop = _function("derivatives", constants, y.dtype, z.dtype, out[0].dtype)
     if loop is None:
         return None
@@ -482,9 +494,8 @@ def fill_softmax(
     Return how many samples are left to `_softmax`, which have a gradient of NaN, or None where
     numba cannot be used.
     """
-    is_weighted = w is not None
-    y, z, w, order = _as_read(y, z, w)
-    constants = _fixed_of_all(gamma), is_weighted
+    y, z, w, order = _of_classes(y, z, w, out[0])
+    constants = (_fixed_of_all(gamma),)
     loop = _function("softmax_derivatives", constants, y.dtype, z.dtype, out[0].dtype, order)
     if loop is None:
         return None
@@ -505,7 +516,9 @@ def negative_pairs(
     It returns minus gradient and curvature as the columns of a new array, and whether all is
     finite.
     """
-    plain, weighted = (_function("negative_pairs", (_fixed(gamma), w)) for w in (False, True))
+    plain, weighted = (
+        _function("negative_pairs", (_fixed(gamma, _FIXED), w)) for w in (False, True)
+    )
     if plain is None or weighted is None:
         return None
 
@@ -527,7 +540,7 @@ def sum_of_losses(
 ) -> float | None:
     """Return the weighted sum of focal loss, or of the log loss of its probabilities."""
     is_weighted = w is not None
-    y, z, w, _ = _as_read(y, z, w)
+    y, z, w = _as_read(y, z, w)
     constants = _fixed(gamma), is_weighted, is_log_loss
     loop = _function("sums", constants, y.dtype, z.dtype)
     return None if loop is None else loop(a1, a0, gamma, y, z, w)[0]
@@ -535,9 +548,8 @@ def sum_of_losses(
 
 def sum_of_softmax(a: Array, gamma: Array, y: Array, z: Array, w: Array | None) -> float | None:
     """Return the weighted sum of softmax focal loss."""
-    is_weighted = w is not None
-    y, z, w, order = _as_read(y, z, w)
-    constants = _fixed_of_all(gamma), is_weighted
+    y, z, w, order = _of_classes(y, z, w, z)
+    constants = (_fixed_of_all(gamma),)
     loop = _function("softmax_sums", constants, y.dtype, z.dtype, order=order)
     return None if loop is None else loop(a, gamma, y, z, w, _softmax_blocks.scratch(len(a)))[0]
 

@@ -38,7 +38,6 @@ def fill_block(
     y: Values,
     z: Values,
     w: Values,
-    is_weighted: bool,
     gradient: Values,
     curvature: Values,
     start: int,
@@ -139,10 +138,9 @@ def fill_block(
             p_c[i] = -own_p[i] if y[start + i] == c else own_q[i] * p_c[i]
         for i in range(m):
             q_c[i] = factor * max(q_c[i], abs(p_c[i]) * per_step)
-        if is_weighted:
-            for i in range(m):
-                p_c[i] *= w[start + i]
-                q_c[i] *= w[start + i]
+        for i in range(m):
+            p_c[i] *= w[start + i]
+            q_c[i] *= w[start + i]
         for i in range(m):
             top[i] = top[i] if abs(p_c[i]) + q_c[i] <= largest else 0.0
         for i in range(m):
@@ -166,7 +164,6 @@ def sum_of_block(
     y: Values,
     z: Values,
     w: Values,
-    is_weighted: bool,
     start: int,
     room: Values,
 ) -> float:
@@ -197,5 +194,5 @@ def sum_of_block(
         losses[i] = own_a[i] * (power(q, bend, -log(q)) * L)
     total = 0.0
     for i in range(m):
-        total += losses[i] * (w[start + i] if is_weighted else 1.0)
+        total += losses[i] * w[start + i]
     return total

@@ -13,7 +13,7 @@ from sklearn.base import clone
 
 from focalboost.boosters.objectives import warn_of_no_split
 from focalboost.boosters.options import plain_names, refuse, thread_count, without
-from focalboost.boosters.port import Adapter, Job, Trained
+from focalboost.boosters.port import Adapter, Job, Samples, Trained
 from focalboost.losses._types import Array
 from focalboost.xgboost import models, options
 from focalboost.xgboost.objectives import Metric, objective
@@ -74,26 +74,9 @@ class XGBoostAdapter:
         callbacks = check_callbacks([*(params["callbacks"] or ()), *job.callbacks])
         if job.categories:
             estimator.set_params(enable_categorical=True)
-        evals: dict[str, Any] = {}
-        if job.validation is not None:
-            evals = {"eval_set": [(plain_names(job.validation.X), job.validation.y)]}
-            if job.validation.weight is not None:
-                evals["sample_weight_eval_set"] = [job.validation.weight]
-            if job.patience is not None:
-                if options.is_dropout(params):
-                    warnings.warn(
-                        "XGBoost's dart changes the weights of earlier trees in later rounds, so "
-                        "that the model cut off at the best round is another than was measured "
-                        "there. Use booster='gbtree' without rate_drop and one_drop, or "
-                        "early_stopping_rounds=None.",
-                        stacklevel=4,
-                    )
-                # The booster then ends at its best round, for whoever predicts with it.
-                callbacks.append(
-                    xgb.callback.EarlyStopping(
-                        rounds=job.patience, maximize=job.is_score, save_best=True
-                    )
-                )
+        evals = _evals(job.validation)
+        if evals and job.patience is not None:
+            callbacks.append(_stopping(params, job.patience, job.is_score))
         n_threads = thread_count(params.get("n_jobs"))
         called = replace(
             objective(job.loss, max_step=job.max_step, n_threads=n_threads), is_checked=True
@@ -125,6 +108,28 @@ class XGBoostAdapter:
         estimator.get_booster().set_param({"objective": estimator.objective})
         return Trained(estimator, history, estimator.get_booster().num_boosted_rounds())
 
+    def fit_own(self, estimator: xgb.XGBClassifier, job: Job) -> Trained:
+        """Train the estimator in place with XGBoost's own log loss, and stop on it."""
+        refuse_workers("FocalClassifier")
+        params = estimator.get_params()
+        refuse(params, Link.of(job.loss.kernel.classes).refused_in_classifier)
+        rows = job.training
+        callbacks = check_callbacks([*(params["callbacks"] or ()), *job.callbacks])
+        evals = _evals(job.validation)
+        if evals and job.patience is not None:
+            callbacks.append(_stopping(params, job.patience, is_score=False))
+        if job.categories:
+            estimator.set_params(enable_categorical=True)
+        estimator.set_params(callbacks=callbacks or None)
+        estimator.fit(
+            plain_names(rows.X), rows.y, sample_weight=rows.weight, verbose=False, **evals
+        )
+        estimator.callbacks = params["callbacks"]
+        history: list[float] = []
+        if evals:
+            (history,) = estimator.evals_result()["validation_0"].values()
+        return Trained(estimator, history, estimator.get_booster().num_boosted_rounds())
+
     def write_record(self, estimator: xgb.XGBClassifier, text: str) -> None:
         """Write a record into the booster of an estimator that `fit` trained."""
         models.write_record(estimator.get_booster(), text)
@@ -132,6 +137,26 @@ class XGBoostAdapter:
     def raw_prediction(self, estimator: xgb.XGBClassifier, X: Any) -> Array:
         """Return the raw scores of an estimator that `fit` trained, init score included."""
         return np.asarray(estimator.predict(plain_names(X), output_margin=True))
+
+
+def _evals(rows: Samples | None) -> dict[str, Any]:
+    """Return the arguments of `fit` that are samples for validation."""
+    if rows is None:
+        return {}
+    weights = {} if rows.weight is None else {"sample_weight_eval_set": [rows.weight]}
+    return {"eval_set": [(plain_names(rows.X), rows.y)], **weights}
+
+
+def _stopping(params: dict[str, Any], patience: int, is_score: bool) -> Any:
+    if options.is_dropout(params):
+        warnings.warn(
+            "XGBoost's dart changes the weights of earlier trees in later rounds, so that the "
+            "model cut off at the best round is another than was measured there. Use "
+            "booster='gbtree' without rate_drop and one_drop, or early_stopping_rounds=None.",
+            stacklevel=6,
+        )
+    # The booster then ends at its best round, for whoever predicts with it.
+    return xgb.callback.EarlyStopping(rounds=patience, maximize=is_score, save_best=True)
 
 
 ADAPTER: Adapter = XGBoostAdapter()
