@@ -141,36 +141,28 @@ def loops(key: int) -> dict[str, Callable[..., Function]]:
             a: Values,
             gamma: Values,
             max_step: float,
-            factor: float,
             least: float,
-            largest: float,
             y: Values,
             z: Values,
-            w: Values,
             gradient: Values,
             curvature: Values,
-            first: int,
-            end: int,
-            room: Values,
         ) -> tuple[int, int]:
             n_left = 0
-            for start in range(first, end, _softmax_blocks.SIZE):
+            room = np.empty((_softmax_blocks.rows_of_room(len(a)), _softmax_blocks.SIZE))
+            for start in range(0, len(y), _softmax_blocks.SIZE):
                 n_left += _softmax_blocks.fill_block(
-                    a, gamma, exponent, max_step, factor, least, largest,
-                    y, z, w, gradient, curvature, start, end, room,
-                )  # fmt: skip
+                    a, gamma, exponent, max_step, least, y, z, gradient, curvature, start, room
+                )
             return n_left, key
 
         return loop
 
-    def softmax_sums(exponent: float) -> Function:
-        def loop(
-            a: Values, gamma: Values, y: Values, z: Values, w: Values, room: Values
-        ) -> tuple[float, int]:
-            total = 0.0
-            for start in range(0, len(z), _softmax_blocks.SIZE):
-                total += _softmax_blocks.sum_of_block(a, gamma, exponent, y, z, w, start, room)
-            return total, key
+    def softmax_losses(exponent: float) -> Function:
+        def loop(a: Values, gamma: Values, y: Values, z: Values, losses: Values) -> int:
+            room = np.empty((6, _softmax_blocks.SIZE))
+            for start in range(0, len(y), _softmax_blocks.SIZE):
+                _softmax_blocks.losses_of_block(a, gamma, exponent, y, z, losses, start, room)
+            return key
 
         return loop
 
@@ -183,7 +175,7 @@ def loops(key: int) -> dict[str, Callable[..., Function]]:
 
         return of_sample
 
-    makers = (derivatives, negative_pairs, sums, softmax_derivatives, softmax_sums, matrix)
+    makers = (derivatives, negative_pairs, sums, softmax_derivatives, softmax_losses, matrix)
     return {make.__name__: make for make in makers}
 
 
@@ -312,7 +304,8 @@ def _register() -> None:
         _formulas.log_odds,
         _formulas.log_loss,
         _softmax_blocks.fill_block,
-        _softmax_blocks.sum_of_block,
+        _softmax_blocks.losses_of_block,
+        _softmax_blocks.rows_of_room,
     ]
     # Small functions of many scalars: forced inlining would only lengthen the compilation.
     called: list[Values] = [
@@ -366,7 +359,6 @@ def _function(
     labels: Values = np.float64,
     scores: Values = np.float64,
     results: Values = np.float64,
-    order: str = "C",
 ) -> Values:
     """Return a function of `loops`, compiled for arrays of these types, or None without numba."""
     if not is_ready():
@@ -374,7 +366,7 @@ def _function(
     # The cache may have no folder, a full disk or a file that was cut off.
     for is_cached in (True, False):
         try:
-            return _compile(name, constants, (labels, scores, results, order), is_cached)
+            return _compile(name, constants, (labels, scores, results), is_cached)
         except Exception as error:
             if not is_cached:
                 _warn(error)
@@ -384,29 +376,25 @@ def _function(
 def _compile(name: str, constants: Values, kinds: Values, is_cached: bool) -> Values:
     from numba import from_dtype, njit, types
 
-    def array(dtype: Values, order: Values = "C", n_dim: int = 1, is_read: bool = True) -> Values:
+    def array(dtype: Values, n_dim: int = 1, is_read: bool = True) -> Values:
         # What is declared to be read takes an array that can be written, too.
         kind: Values = from_dtype(np.dtype(dtype))
-        return types.Array(kind, n_dim, order, readonly=is_read)
+        return types.Array(kind, n_dim, "C", readonly=is_read)
 
-    labels, scores, results, order = kinds
+    labels, scores, results = kinds
     number, whole = types.float64, types.intp
     y = w = array(labels)
-    a = gamma = array(np.float64)
-    z, matrix = array(scores), array(scores, order, 2)
-    room = array(np.float64, n_dim=2, is_read=False)
-    to_write = 2 * [array(results, is_read=False)]
-    to_write_too = 2 * [array(results, order, 2, is_read=False)]
+    z = array(scores)
+    column = array(np.float64)
+    matrix, pairs = array(np.float64, 2), array(np.float64, 2, is_read=False)
     signature = {
-        "derivatives": [*5 * [number], y, z, w, *to_write],
-        "negative_pairs": [*5 * [number], y, z, w, array(np.float64, "C", 2, is_read=False)],
+        "derivatives": [*5 * [number], y, z, w, *2 * [array(results, is_read=False)]],
+        "negative_pairs": [*5 * [number], y, z, w, pairs],
         "sums": [*3 * [number], y, z, w],
-        "softmax_derivatives": [
-            a, gamma, *4 * [number], y, matrix, w, *to_write_too, whole, whole, room,
-        ],
-        "softmax_sums": [a, gamma, y, matrix, w, room],
-        "matrix": [a, a, gamma, number, whole, array(np.float64)],
-    }  # fmt: skip
+        "softmax_derivatives": [column, column, number, number, column, matrix, pairs, pairs],
+        "softmax_losses": [column, column, column, matrix, array(np.float64, is_read=False)],
+        "matrix": [column, column, column, number, whole, column],
+    }
     # The order of a sum is the compiler's.
     sums = {"reassoc"} if name.endswith("sums") else set()
     options = {**_LOOP, "fastmath": _LOOP["fastmath"] | sums} if name != "matrix" else _EXACT
@@ -428,18 +416,6 @@ def _as_read(y: Array, z: Array, w: Array | None) -> tuple[Array, Array, Array]:
     dtype = np.float32 if is_single else np.float64
     y = np.ascontiguousarray(y, dtype=dtype)
     return y, z, y if w is None else np.ascontiguousarray(w, dtype=dtype)
-
-
-def _of_classes(
-    y: Array, z: Array, w: Array | None, like: Array
-) -> tuple[Array, Array, Array, str]:
-    """Return labels, scores and weights of several classes, and the order of an array like them."""
-    dtype = _precision(z)
-    is_by_class = like.flags.f_contiguous and not like.flags.c_contiguous
-    z = np.asfortranarray(z, dtype=dtype) if is_by_class else np.ascontiguousarray(z, dtype=dtype)
-    y = np.ascontiguousarray(y, dtype=dtype)
-    w = np.ones_like(y) if w is None else np.ascontiguousarray(w, dtype=dtype)
-    return y, z, w, "F" if is_by_class else "C"
 
 
 def _precision(z: Array) -> type[np.float32] | type[np.float64]:
@@ -478,34 +454,40 @@ def fill(
     return sum(in_parts(fill_part, len(z), n_threads, _FOR_A_THREAD))
 
 
-def fill_softmax(
-    a: Array,
-    gamma: Array,
-    max_step: float,
-    factor: float,
-    y: Array,
-    z: Array,
-    w: Array | None,
-    out: Sequence[Array],
-    n_threads: int,
-) -> int | None:
-    """Write gradient and curvature of softmax focal loss, times the weights and the factor.
+def softmax(
+    a: Array, gamma: Array, max_step: float
+) -> Callable[[Array, Array], tuple[Array, Array, int]] | None:
+    """Return gradient and curvature of softmax focal loss as a function of labels and scores.
 
-    Return how many samples are left to `_softmax`, which have a gradient of NaN, or None where
-    numba cannot be used.
+    It also returns how many samples are left to `_softmax`, which have a gradient of NaN. None is
+    returned where numba cannot be used.
     """
-    y, z, w, order = _of_classes(y, z, w, out[0])
-    constants = (_fixed_of_all(gamma),)
-    loop = _function("softmax_derivatives", constants, y.dtype, z.dtype, out[0].dtype, order)
+    loop = _function("softmax_derivatives", (_fixed_of_all(gamma),))
     if loop is None:
         return None
-    limits = _softmax_blocks.limit(gamma), _LARGEST[out[0].dtype.char]
+    least = _softmax_blocks.limit(gamma)
 
-    def fill_part(first: int, end: int) -> int:
-        room = _softmax_blocks.scratch(len(a))
-        return loop(a, gamma, max_step, factor, *limits, y, z, w, *out, first, end, room)[0]  # type: ignore[no-any-return]
+    def derivatives(y: Array, z: Array) -> tuple[Array, Array, int]:
+        y, z = np.ascontiguousarray(y), np.ascontiguousarray(z)
+        gradient, curvature = np.empty_like(z), np.empty_like(z)
+        n_left, _ = loop(a, gamma, max_step, least, y, z, gradient, curvature)
+        return gradient, curvature, n_left
 
-    return sum(in_parts(fill_part, len(z), n_threads, _FOR_A_THREAD // len(a)))
+    return derivatives
+
+
+def softmax_loss(a: Array, gamma: Array) -> Callable[[Array, Array], Array] | None:
+    """Return softmax focal loss as a function of labels and scores, or None without numba."""
+    loop = _function("softmax_losses", (_fixed_of_all(gamma),))
+    if loop is None:
+        return None
+
+    def losses(y: Array, z: Array) -> Array:
+        found = np.empty(len(y))
+        loop(a, gamma, np.ascontiguousarray(y), np.ascontiguousarray(z), found)
+        return found
+
+    return losses
 
 
 def negative_pairs(
@@ -544,14 +526,6 @@ def sum_of_losses(
     constants = _fixed(gamma), is_weighted, is_log_loss
     loop = _function("sums", constants, y.dtype, z.dtype)
     return None if loop is None else loop(a1, a0, gamma, y, z, w)[0]
-
-
-def sum_of_softmax(a: Array, gamma: Array, y: Array, z: Array, w: Array | None) -> float | None:
-    """Return the weighted sum of softmax focal loss."""
-    y, z, w, order = _of_classes(y, z, w, z)
-    constants = (_fixed_of_all(gamma),)
-    loop = _function("softmax_sums", constants, y.dtype, z.dtype, order=order)
-    return None if loop is None else loop(a, gamma, y, z, w, _softmax_blocks.scratch(len(a)))[0]
 
 
 def _fixed_of_all(gamma: Array) -> float:

@@ -400,18 +400,20 @@ class SoftmaxKernel(Kernel):
         if not self.has_compiled():
             return None
         weights, _, gamma = self._parameters()
-        n_left = _compiled.fill_softmax(
-            weights, gamma, largest_step(max_step), factor, y, z, w, out, n_threads
-        )
-        if not n_left:
-            return None if n_left is None else True
-        left = np.flatnonzero(np.isnan(out[0][:, 0]))
-        y, z, w = y[left], z[left], None if w is None else w[left]
-        parts = [np.empty_like(z, dtype=out[0].dtype) for _ in out]
-        by_blocks(self._times(factor, max_step), parts, y, z, w)
-        for whole, part in zip(out, parts, strict=True):
-            whole[left] = part
-        return all(map(is_finite, (z, *parts)))
+        loop = _compiled.softmax(weights, gamma, largest_step(max_step))
+        if loop is None:
+            return None
+
+        def formula(y: Array, z: Array) -> tuple[Array, Array]:
+            gradient, curvature, n_left = loop(y, z)
+            if n_left:
+                left = np.isnan(gradient[:, 0])
+                parts = self.gradient_curvature(y[left], z[left], max_step)
+                gradient[left], curvature[left] = parts
+            return gradient, factor * curvature
+
+        by_blocks(formula, out, y, z, w, n_threads)
+        return all(map(is_finite, (z, *out)))
 
     def sum_of_losses(
         self, y: Array, z: Array, w: Array | None, is_log_loss: bool = False
@@ -419,7 +421,12 @@ class SoftmaxKernel(Kernel):
         if is_log_loss or not self.has_compiled():
             return None
         weights, _, gamma = self._parameters()
-        return _compiled.sum_of_softmax(weights, gamma, y, z, w)
+        formula = _compiled.softmax_loss(weights, gamma)
+        if formula is None:
+            return None
+        losses = np.empty(y.shape)
+        by_blocks(lambda y, z: (formula(y, z),), [losses], y, z, w)
+        return float(np.sum(losses))
 
     def has_compiled(self) -> bool:
         return type(self) is SoftmaxKernel

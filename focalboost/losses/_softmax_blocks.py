@@ -22,9 +22,9 @@ def limit(gamma: Array) -> float:
     return float(10.0 ** (-290.0 / (np.max(gamma) + 2.0)))
 
 
-def scratch(n_classes: int) -> Array:
-    """Return room for four numbers of each class, and seven, of each sample of a block."""
-    return np.empty((4 * n_classes + 7, SIZE))
+def rows_of_room(n_classes: int) -> int:
+    """Return for how many numbers of each sample of a block `fill_block` needs room."""
+    return 4 * n_classes + 7
 
 
 def fill_block(
@@ -32,20 +32,16 @@ def fill_block(
     gamma: Values,
     exponent: float,
     max_step: float,
-    factor: float,
     least: float,
-    largest: float,
     y: Values,
     z: Values,
-    w: Values,
     gradient: Values,
     curvature: Values,
     start: int,
-    end: int,
     room: Values,
 ) -> int:
     """Write the derivatives of a block, NaN for a sample that is left; return how many are."""
-    k, m = z.shape[1], min(SIZE, end - start)
+    k, m = z.shape[1], min(SIZE, len(y) - start)
     L, p, q, t = room[:k], room[k : 2 * k], room[2 * k : 3 * k], room[3 * k : 4 * k]
     top, run, share, own_p, own_q, own_a, own_gamma = room[4 * k :]
     for i in range(m):
@@ -137,12 +133,9 @@ def fill_block(
         for i in range(m):
             p_c[i] = -own_p[i] if y[start + i] == c else own_q[i] * p_c[i]
         for i in range(m):
-            q_c[i] = factor * max(q_c[i], abs(p_c[i]) * per_step)
+            q_c[i] = max(q_c[i], abs(p_c[i]) * per_step)
         for i in range(m):
-            p_c[i] *= w[start + i]
-            q_c[i] *= w[start + i]
-        for i in range(m):
-            top[i] = top[i] if abs(p_c[i]) + q_c[i] <= largest else 0.0
+            top[i] = top[i] if abs(p_c[i]) + q_c[i] < np.inf else 0.0
         for i in range(m):
             gradient[start + i, c] = p_c[i]
         for i in range(m):
@@ -157,19 +150,19 @@ def fill_block(
     return n_left
 
 
-def sum_of_block(
+def losses_of_block(
     a: Values,
     gamma: Values,
     exponent: float,
     y: Values,
     z: Values,
-    w: Values,
+    losses: Values,
     start: int,
     room: Values,
-) -> float:
-    """Return the sum of the losses of a block."""
-    k, m = z.shape[1], min(SIZE, z.shape[0] - start)
-    top, e, own_d, own_a, own_gamma, others, losses = room[:7]
+) -> None:
+    """Write the losses of a block."""
+    k, m = z.shape[1], min(SIZE, len(y) - start)
+    top, e, own_d, own_a, own_gamma, others = room
     for i in range(m):
         top[i] = -np.inf
         others[i] = 0.0
@@ -191,8 +184,4 @@ def sum_of_block(
         q = others[i] / (others[i] + own_e)
         # The largest exponential is 1: the own one, or one of the others.
         L = log1p(others[i] if own_d[i] == 0.0 else others[i] - 1.0 + own_e) - own_d[i]
-        losses[i] = own_a[i] * (power(q, bend, -log(q)) * L)
-    total = 0.0
-    for i in range(m):
-        total += losses[i] * w[start + i]
-    return total
+        losses[start + i] = own_a[i] * (power(q, bend, -log(q)) * L)
