@@ -42,10 +42,10 @@ PARTS = {
     "lightgbm": 7,
     "noise": 2,
     "confidence": 1,
-    "multiclass": 4,
     "xgboost": 4,
-    "published": 16,
     "catboost": 4,
+    "multiclass": 4,
+    "published": 16,
 }
 SPLITS = 3
 SMOKE = {
