@@ -42,10 +42,10 @@ PARTS = {
     "lightgbm": 7,
     "noise": 2,
     "confidence": 1,
-    "multiclass": 4,
     "xgboost": 4,
-    "published": 16,
     "catboost": 4,
+    "multiclass": 4,
+    "published": 16,
 }
 SPLITS = 3
 SMOKE = {
@@ -67,7 +67,7 @@ PACKAGES = [
 def tasks(part, options):
     """Return the part's keys, each with the function that computes its rows and its arguments."""
     folder, trials = options.data, options.trials or PARTS[part]
-    folds = range(SPLITS * options.repeats)
+    folds = range(options.folds or SPLITS * options.repeats)
     if part in arms.ALL:
         sets = datasets.binary_names(folder)
         if part != "lightgbm":
@@ -246,6 +246,7 @@ def main():
     runs.add_argument("--sets", nargs="+", help="only these sets")
     runs.add_argument("--trials", type=int, help="in the place of each part's number")
     runs.add_argument("--repeats", type=int, default=1, help=f"of {SPLITS} outer folds")
+    runs.add_argument("--folds", type=int, help="the first of these folds alone")
     runs.add_argument("--jobs", type=int, default=2)
     runs.add_argument("--smoke", action="store_true", help="a minute's part of it, for a test")
     commands.add_parser("summary").add_argument("folder", type=Path)
