@@ -34,8 +34,9 @@ def summary(folder):
 
 
 def read(folder, part):
-    path = folder / f"{part}.csv"
-    table = pd.read_csv(path, low_memory=False) if path.exists() else pd.DataFrame()
+    # Committed results are compressed.
+    paths = [path for path in (folder / f"{part}.csv", folder / f"{part}.csv.gz") if path.exists()]
+    table = pd.read_csv(paths[0], low_memory=False) if paths else pd.DataFrame()
     return table if len(table) else None
 
 
