@@ -156,7 +156,7 @@ def write(path, text):
 
 def fill_gallery(app):
     """Lay notebooks, examples and results among the pages."""
-    for pattern in ("examples/**/*.p[yn]*", "notebooks/*.ipynb", "benchmarks/RESULTS.md"):
+    for pattern in ("examples/**/*.p[yn]*", "notebooks/*.ipynb", "benchmarks/*.md"):
         for source in ROOT.glob(pattern):
             target = GALLERY / source.relative_to(ROOT)
             target.parent.mkdir(parents=True, exist_ok=True)

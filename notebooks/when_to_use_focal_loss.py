@@ -26,8 +26,8 @@ from sklearn.model_selection import train_test_split
 
 from focalboost import FocalClassifier, FocalLoss
 
-here = next(path for path in (Path(), Path("..")) if (path / "benchmarks" / "evidence").exists())
-results = pd.read_csv(here / "benchmarks" / "evidence" / "results" / "lightgbm.csv.gz")
+found = (path / "benchmarks/evidence/results" for path in (Path.cwd(), *Path.cwd().parents))
+results = pd.read_csv(next(path for path in found if path.exists()) / "lightgbm.csv.gz")
 results = results[results["error"].isna()]
 
 
