@@ -83,15 +83,11 @@ def derivatives(
     factor: float = 1.0,
 ) -> tuple[Array, Array]:
     """Return gradient and curvature; a NaN among them would end the learning without a word."""
-    gradient, curvature, are_finite = loss.kernel.weighted_derivatives(
-        y, z, w, max_step, n_threads, out, factor
-    )
-    for name, values in (("gradient", gradient), ("curvature", curvature)):
-        if values.shape != z.shape:
-            raise ValueError(f"loss must give a {name} of shape {z.shape}, got {np.shape(values)}.")
-    if not are_finite:
-        raise not_finite(z, gradient)
-    return gradient, curvature
+    found = loss.kernel.weighted_derivatives(y, z, w, max_step, n_threads, out, factor)
+    found.check_shape(z)
+    if not found.are_finite:
+        raise not_finite(z, found.gradient)
+    return found.gradient, found.curvature
 
 
 def not_finite(z: Array, gradient: Array) -> ValueError:

@@ -41,6 +41,14 @@ class Derivatives(NamedTuple):
     curvature: Array
     are_finite: bool
 
+    def check_shape(self, z: Array) -> None:
+        """Raise a ValueError where somebody else's loss gives other than a number a raw score."""
+        for name, values in (("gradient", self.gradient), ("curvature", self.curvature)):
+            if values.shape != z.shape:
+                raise ValueError(
+                    f"loss must give a {name} of shape {z.shape}, got {np.shape(values)}."
+                )
+
 
 class _Seen:
     """The number of samples that numpy computed derivatives of in this process."""
@@ -184,6 +192,7 @@ class Kernel(ABC):
 
         def pairs(y: Array, z: Array, w: Array | None) -> tuple[Array, bool]:
             found = self.weighted_derivatives(y, z + start, w, max_step, 1)
+            found.check_shape(z)
             negative = np.column_stack(found[:2])
             negative *= -1.0
             return negative, found.are_finite
