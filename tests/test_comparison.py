@@ -9,7 +9,8 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from backends import make_data
+import xgboost
+from backends import make_data, release
 from catboost import CatBoostClassifier
 from lightgbm import LGBMClassifier, early_stopping
 from numpy.testing import assert_allclose, assert_array_equal
@@ -223,6 +224,8 @@ def test_folds_are_the_same_for_all_losses():
 
 @pytest.mark.parametrize("booster", [LGBM, XGB], ids=["lightgbm", "xgboost"])
 def test_log_loss_is_not_different_from_itself(booster):
+    if booster is XGB and release(xgboost) < (3, 1):
+        pytest.skip("before 3.1 XGBoost's own log loss starts at a probability of 0.5")
     model = FocalClassifier(booster, max_step=None, calibration=None)
     found = compare_losses(model, X, Y, losses=[0.0], cv=3)
     for row in found.rows[1::2]:
