@@ -43,6 +43,37 @@ def digest() -> int:
     return int.from_bytes(hashed.digest()[:7], "big")
 
 
+def _derive(
+    a1: float,
+    a0: float,
+    gamma: float,
+    max_step: float,
+    largest: float,
+    start: float,
+    y: Values,
+    z: Values,
+    w: Values,
+    is_weighted: bool,
+    gradient: Values,
+    curvature: Values,
+) -> int:
+    """Write the derivatives of samples whose scores lack the start; return how many are wrong.
+
+    Wrong is a score that is not finite, and derivatives beyond the largest number.
+    """
+    n_wrong = 0
+    for i in range(z.size):
+        score = np.float64(z[i]) + start
+        g, h = _formulas.gradient_curvature(a1, a0, gamma, max_step, np.float64(y[i]), score)
+        if is_weighted:
+            g *= w[i]
+            h *= w[i]
+        n_wrong += not (abs(g) + h <= largest and abs(score) < np.inf)
+        gradient[i] = g
+        curvature[i] = h
+    return n_wrong
+
+
 def loops(key: int) -> dict[str, Callable[..., Function]]:
     """Return what makes the functions that are compiled.
 
@@ -67,17 +98,9 @@ def loops(key: int) -> dict[str, Callable[..., Function]]:
             curvature: Values,
         ) -> tuple[int, int]:
             gamma = exponent if exponent == exponent else gamma
-            n_wrong = 0
-            for i in range(z.size):
-                g, h = _formulas.gradient_curvature(
-                    a1, a0, gamma, max_step, np.float64(y[i]), np.float64(z[i])
-                )
-                if is_weighted:
-                    g *= w[i]
-                    h *= w[i]
-                n_wrong += not (abs(g) + h <= largest and abs(z[i]) < np.inf)
-                gradient[i] = g
-                curvature[i] = h
+            n_wrong = _derive(
+                a1, a0, gamma, max_step, largest, 0.0, y, z, w, is_weighted, gradient, curvature
+            )
             return n_wrong, key
 
         return loop
@@ -95,21 +118,15 @@ def loops(key: int) -> dict[str, Callable[..., Function]]:
             pairs: Values,
         ) -> tuple[int, int]:
             gamma = exponent if exponent == exponent else gamma
-            n_wrong = 0
             # Pairs are written afterwards: the compiler would make no vectors of them.
             gradient, curvature = np.empty(z.size), np.empty(z.size)
+            n_wrong = _derive(
+                a1, a0, gamma, max_step, _formulas.LARGEST, start,
+                y, z, w, is_weighted, gradient, curvature,
+            )  # fmt: skip
             for i in range(z.size):
-                score = z[i] + start
-                g, h = _formulas.gradient_curvature(a1, a0, gamma, max_step, y[i], score)
-                if is_weighted:
-                    g *= w[i]
-                    h *= w[i]
-                n_wrong += not (abs(g) + h < np.inf and abs(score) < np.inf)
-                gradient[i] = -g
-                curvature[i] = -h
-            for i in range(z.size):
-                pairs[i, 0] = gradient[i]
-                pairs[i, 1] = curvature[i]
+                pairs[i, 0] = -gradient[i]
+                pairs[i, 1] = -curvature[i]
             return n_wrong, key
 
         return loop
@@ -303,6 +320,7 @@ def _register() -> None:
         _formulas.log_tilt,
         _formulas.log_odds,
         _formulas.log_loss,
+        _derive,
         _softmax_blocks.fill_block,
         _softmax_blocks.losses_of_block,
         _softmax_blocks.rows_of_room,
