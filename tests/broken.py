@@ -317,7 +317,10 @@ AT_LEAST_ONE_DIMENSION = [
 
 def _compiled_as(sound, name, **changed):
     kernel = sound.kernel
-    methods = ("has_compiled", "fill", "sum_of_losses", "negative_pairs")
+    methods = (
+        "has_compiled", "fill", "sum_of_losses", "negative_pairs", "compiled_formula",
+        "compiled_loss",
+    )  # fmt: skip
     replaced = {method: getattr(kernel, method) for method in methods} | changed
     return in_kernel(
         sound,
@@ -330,7 +333,10 @@ def _without_bound(sound):
     def fill(y, z, w, max_step, *args):
         return sound.kernel.fill(y, z, w, None, *args)
 
-    return _compiled_as(sound, "CompiledWithoutBound", fill=fill)
+    def formula(_):
+        return sound.kernel.compiled_formula(None)
+
+    return _compiled_as(sound, "CompiledWithoutBound", fill=fill, compiled_formula=formula)
 
 
 COMPILED_AS_ANOTHER = [

@@ -30,7 +30,7 @@ from focalboost import (
     SoftmaxFocalLoss,
     VectorScalingLoss,
 )
-from focalboost.losses import _blocks, _compiled
+from focalboost.losses import _blocks, _compiled, _kernels
 
 EPS = np.finfo(np.float64).eps
 TINY = np.finfo(np.float64).tiny
@@ -694,26 +694,36 @@ def compiled_loop_is_the_same(loss):
     pytest.importorskip("numba")
     kernel = loss.kernel
     y, z = zoo.extreme(loss)
-    if loss.is_multiclass:
-        labels_of_both = [y]
-    else:
-        labels_of_both = [y, np.random.default_rng(3).uniform(size=len(z))]
+    labels_of_both = [y.astype(np.float64)]
+    if not loss.is_multiclass:
+        labels_of_both.append(np.random.default_rng(3).uniform(size=len(z)))
     for labels in labels_of_both:
         with np.errstate(all="ignore"):
             pairs = [(False, kernel.loss(labels, z))]
             if not loss.is_multiclass:
                 pairs.append((True, kernel.classes.log_loss(labels, loss.log_odds(z))))
         for is_log_loss, by_numpy in pairs:
-            of_each = [
-                kernel.sum_of_losses(labels[[i]], z[[i]], None, is_log_loss) for i in range(len(z))
-            ]
+            if loss.is_multiclass:
+                of_each = kernel.compiled_loss()(labels, z)
+            else:
+                of_each = [
+                    kernel.sum_of_losses(labels[[i]], z[[i]], None, is_log_loss)
+                    for i in range(len(z))
+                ]
             # what is not finite is left to numpy
             found = np.where(np.isfinite(of_each), of_each, by_numpy)
             assert np.isfinite(of_each).sum() > len(z) / 2
             assert_allclose(found, by_numpy, rtol=1e-12, atol=TINY)
         for max_step in MAX_STEPS:
-            out = [np.empty_like(z) for _ in range(2)]
-            assert kernel.fill(labels, z, None, max_step, out, 1) == np.isfinite(z).all()
+            if loss.is_multiclass:
+                assert kernel.compiled_formula(max_step) is not None
+                with mock.patch.object(_kernels, "use_compiled", return_value=True):
+                    found = kernel.weighted_derivatives(labels, z, None, max_step, 1)
+                out = found[:2]
+                assert found.are_finite == np.isfinite(z).all()
+            else:
+                out = [np.empty_like(z) for _ in range(2)]
+                assert kernel.fill(labels, z, None, max_step, out, 1) == np.isfinite(z).all()
             with np.errstate(all="ignore"):
                 by_numpy = kernel.gradient_curvature(labels, z, max_step)
             for compiled, numpy in zip(out, by_numpy, strict=True):

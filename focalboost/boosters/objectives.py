@@ -72,24 +72,6 @@ def match(z: Array, y: Array, w: Array | None) -> tuple[Array, Array, Array | No
     return y, z, w
 
 
-def derivatives(
-    loss: Loss,
-    y: Array,
-    z: Array,
-    w: Array | None,
-    max_step: float | None,
-    n_threads: int,
-    out: Sequence[Array] | None = None,
-    factor: float = 1.0,
-) -> tuple[Array, Array]:
-    """Return gradient and curvature; a NaN among them would end the learning without a word."""
-    found = loss.kernel.weighted_derivatives(y, z, w, max_step, n_threads, out, factor)
-    found.check_shape(z)
-    if not found.are_finite:
-        raise not_finite(z, found.gradient)
-    return found.gradient, found.curvature
-
-
 def not_finite(z: Array, gradient: Array) -> ValueError:
     """Return the error for scores or derivatives of which one is not finite."""
     check_finite(z)
@@ -166,8 +148,17 @@ class Objective(Called):
     def derivatives(
         self, y: Array, z: Array, w: Array | None, out: Sequence[Array] | None = None
     ) -> tuple[Array, Array]:
-        """Return gradient and curvature, in the arrays of ``out`` where it is given."""
-        return derivatives(self.loss, y, z, w, self.max_step, self.n_threads, out, self.factor)
+        """Return gradient and curvature, in the arrays of ``out`` where it is given.
+
+        A NaN among them would end the learning without a word, and is an error.
+        """
+        found = self.loss.kernel.weighted_derivatives(
+            y, z, w, self.max_step, self.n_threads, out, self.factor
+        )
+        found.check_shape(z)
+        if not found.are_finite:
+            raise not_finite(z, found.gradient)
+        return found.gradient, found.curvature
 
 
 def class_sums(classes: Classes, samples: Samples) -> Array:

@@ -31,6 +31,7 @@ _LARGEST_STEP = 1.0 / float(np.finfo(np.float32).tiny)
 _COMPILED_FROM = 200_000
 _COMPILED_AFTER = 2_000_000
 
+Formulas = Callable[[Array, Array], tuple[Array, Array]]
 Pairs = Callable[[Array, Array, Array | None], tuple[Array, bool]]
 
 
@@ -104,9 +105,8 @@ class Kernel(ABC):
         max_step: float | None,
         out: Sequence[Array],
         n_threads: int,
-        factor: float = 1.0,
     ) -> bool | None:
-        """Write what `weighted_derivatives` returns by a compiled loop.
+        """Write `gradient_curvature` times the weights by one compiled loop over all samples.
 
         Return whether all scores and results are finite, or None where there is no such loop.
         """
@@ -115,7 +115,15 @@ class Kernel(ABC):
     def sum_of_losses(
         self, y: Array, z: Array, w: Array | None, is_log_loss: bool = False
     ) -> float | None:
-        """Return the weighted sum of `loss`, or of log loss, by a compiled loop, or None."""
+        """Return the weighted sum of `loss`, or of log loss, by such a loop, or None."""
+        return None
+
+    def compiled_formula(self, max_step: float | None) -> Formulas | None:
+        """Return `gradient_curvature` as a compiled function of a block of samples, or None."""
+        return None
+
+    def compiled_loss(self) -> Function | None:
+        """Return `loss` as a compiled function of a block of samples, or None."""
         return None
 
     def has_compiled(self) -> bool:
@@ -133,7 +141,8 @@ class Kernel(ABC):
             return found
         # The mean of single precision scores is taken in double precision.
         losses = np.empty(y.shape)
-        by_blocks(lambda y, z: (self.loss(y, z),), [losses], y, z, None)
+        formula = (self.compiled_loss() if use_compiled(len(z)) else None) or self.loss
+        by_blocks(lambda y, z: (formula(y, z),), [losses], y, z, None)
         return weighted_mean(losses, w)
 
     def compiled_mean(
@@ -166,22 +175,24 @@ class Kernel(ABC):
         """
         if out is None:
             out = [np.empty_like(z, dtype=result_dtype(z)) for _ in range(2)]
-        are_finite = None
-        if use_compiled(len(z)):
-            are_finite = self.fill(y, z, w, max_step, out, n_threads, factor)
-        if are_finite is None:
-            _Seen.n_samples += len(z) if self.has_compiled() else 0
-            by_blocks(self._times(factor, max_step), out, y, z, w, n_threads)
-            are_finite = all(map(is_finite, (z, *out)))
         gradient, curvature = out
-        return Derivatives(gradient, curvature, are_finite)
+        formula = None
+        if use_compiled(len(z)):
+            if factor == 1:
+                are_finite = self.fill(y, z, w, max_step, out, n_threads)
+                if are_finite is not None:
+                    return Derivatives(gradient, curvature, are_finite)
+            formula = self.compiled_formula(max_step)
+        elif self.has_compiled():
+            _Seen.n_samples += len(z)
+        formula = formula or partial(self.gradient_curvature, max_step=max_step)
 
-    def _times(self, factor: float, max_step: float | None) -> Function:
-        def formula(y: Array, z: Array) -> tuple[Array, Array]:
-            gradient, curvature = self.gradient_curvature(y, z, max_step)
+        def times_factor(y: Array, z: Array) -> tuple[Array, Array]:
+            gradient, curvature = formula(y, z)
             return gradient, curvature if factor == 1 else factor * curvature
 
-        return formula
+        by_blocks(times_factor, out, y, z, w, n_threads)
+        return Derivatives(gradient, curvature, all(map(is_finite, (z, *out))))
 
     def negative_pairs(self, max_step: float | None, start: float) -> Pairs:
         """Return a function of labels, scores and weights, for an objective to keep.
@@ -339,10 +350,9 @@ class FocalKernel(MarginKernel):
         max_step: float | None,
         out: Sequence[Array],
         n_threads: int,
-        factor: float = 1.0,
     ) -> bool | None:
         # A subclass may have formulas of its own, which the loop does not know.
-        if not self.has_compiled() or factor != 1:
+        if not self.has_compiled():
             return None
         parameters = *self.weights, self.formula.gamma, largest_step(max_step)
         n_wrong = _compiled.fill(*parameters, y, z, w, out, n_threads)
@@ -396,46 +406,38 @@ class SoftmaxKernel(Kernel):
         function = _compiled.gradient_matrix() or _softmax.gradient_matrix
         return partial(function, *self._parameters(), largest_step(max_step))
 
-    def fill(
-        self,
-        y: Array,
-        z: Array,
-        w: Array | None,
-        max_step: float | None,
-        out: Sequence[Array],
-        n_threads: int,
-        factor: float = 1.0,
-    ) -> bool | None:
-        if not self.has_compiled():
-            return None
+    def compiled_formula(self, max_step: float | None) -> Formulas | None:
         weights, _, gamma = self._parameters()
-        loop = _compiled.softmax(weights, gamma, largest_step(max_step))
+        loop = None
+        if self.has_compiled():
+            loop = _compiled.softmax(weights, gamma, largest_step(max_step))
         if loop is None:
             return None
 
-        def formula(y: Array, z: Array) -> tuple[Array, Array]:
+        def derivatives(y: Array, z: Array) -> tuple[Array, Array]:
             gradient, curvature, n_left = loop(y, z)
             if n_left:
                 left = np.isnan(gradient[:, 0])
                 parts = self.gradient_curvature(y[left], z[left], max_step)
                 gradient[left], curvature[left] = parts
-            return gradient, factor * curvature
+            return gradient, curvature
 
-        by_blocks(formula, out, y, z, w, n_threads)
-        return all(map(is_finite, (z, *out)))
+        return derivatives
 
-    def sum_of_losses(
-        self, y: Array, z: Array, w: Array | None, is_log_loss: bool = False
-    ) -> float | None:
-        if is_log_loss or not self.has_compiled():
-            return None
+    def compiled_loss(self) -> Function | None:
         weights, _, gamma = self._parameters()
-        formula = _compiled.softmax_loss(weights, gamma)
-        if formula is None:
+        loop = _compiled.softmax_loss(weights, gamma) if self.has_compiled() else None
+        if loop is None:
             return None
-        losses = np.empty(y.shape)
-        by_blocks(lambda y, z: (formula(y, z),), [losses], y, z, w)
-        return float(np.sum(losses))
+
+        def losses(y: Array, z: Array) -> Array:
+            found = loop(y, z)
+            if not is_finite(found):
+                left = ~np.isfinite(found)
+                found[left] = self.loss(y[left], z[left])
+            return found
+
+        return losses
 
     def has_compiled(self) -> bool:
         return type(self) is SoftmaxKernel
