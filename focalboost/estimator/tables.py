@@ -23,8 +23,7 @@ def read(X: Table) -> Table:
     """Return X as a pandas frame, where it has named columns, or a checked array or matrix."""
     refuse_collection("X", X)
     # A table of a library is there only where the library is loaded.
-    loaded: dict[str, Foreign] = {**sys.modules}
-    pandas, polars, pyarrow = map(loaded.get, ("pandas", "polars", "pyarrow"))
+    pandas, polars, pyarrow = map(sys.modules.get, ("pandas", "polars", "pyarrow"))
     if polars and isinstance(X, polars.LazyFrame):
         raise TypeError("X must be a table of data, got a polars LazyFrame: collect() it.")
     if polars and isinstance(X, polars.DataFrame):
