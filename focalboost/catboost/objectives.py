@@ -143,7 +143,8 @@ def objective(loss: Any, *, max_step: float | None = 4.0) -> Objective:
 
     With several classes CatBoost calls once a sample, from one thread at a time, and wants the
     whole Hessian, for which a loss has ``gradient_matrix``; of a loss without one it gets the
-    diagonal. Training takes some forty times as long as with CatBoost's own loss (see the
+    diagonal. Training takes some twenty times as long as with CatBoost's own loss on one thread,
+    and longer on several, which wait for each other in Python: set ``thread_count=1`` (see the
     benchmarks). Two classes go faster as a binary loss.
 
     CatBoost calls for derivatives of a binary loss in batches of up to 1,000 samples. With numba
