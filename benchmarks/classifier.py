@@ -1,4 +1,4 @@
-"""Log loss and average precision of FocalClassifier beside the booster that it wraps.
+"""Log loss and average precision of FocalClassifier and of the booster that it wraps.
 
 Five stratified folds, 200 trees at a learning rate of 0.05, otherwise each booster's defaults. The
 sigmoid of the raw score is what a user gets without the closed form of the probability.

@@ -1,7 +1,7 @@
 """Which positive stand-in for the Hessian, and which bound on a sample's step, should boosters get?
 
 Trains every candidate on real and synthetic imbalanced data, beside the booster's own log loss, and
-writes one line a fit. ``summary`` turns the lines into the tables of RESULTS.md.
+writes one line per fit. ``summary`` turns the lines into the tables of RESULTS.md.
 
     python benchmarks/curvature.py run --data DIR --out fits.csv --grid forms
     python benchmarks/curvature.py summary fits.csv
@@ -66,7 +66,7 @@ FORMS = (
 
 @dataclass(frozen=True)
 class Candidate:
-    """Focal loss with another curvature, through the contract that the adapters ask for."""
+    """Focal loss with another curvature, as an object with the contract of a loss."""
 
     focal: FocalLoss
     form: str
@@ -90,7 +90,7 @@ class Candidate:
             p_true = special.expit(np.where(y_true > 0.5, z, -z))
             curvature = np.maximum(np.abs(hessian), np.abs(gradient) * p_true)
         elif self.form == "positive part":
-            # of the Hessian's terms the one that is positive and has no logarithm
+            # the one term of the Hessian that is positive and has no logarithm
             margin = np.where(y_true > 0.5, z, -z)
             power = self.focal.gamma + 1
             curvature = (2 * power - 1) * special.expit(margin) * special.expit(-margin) ** power
@@ -114,7 +114,7 @@ class Candidate:
 
 def load(name: str, folder: Path | None):
     if name == WEAK:
-        # Ten features of little weight, as in claims and defaults: the best AUC is 0.68.
+        # Ten weak features, as for insurance claims and defaults: the best AUC is 0.68.
         rng = np.random.default_rng(0)
         X = rng.normal(size=(60_000, 10))
         logit = 0.5 * X[:, 0] + 0.3 * X[:, 1] * X[:, 2] + 0.3 * X[:, 3] - 4.5
@@ -133,9 +133,9 @@ def load(name: str, folder: Path | None):
 
 
 def fit(backend: str, params: dict, X, y, loss, bound: float | None, stopped: bool = False):
-    """Train one booster on one thread; ``loss`` None is its own log loss, without a bound.
+    """Train one booster on one thread; ``loss=None`` means its own log loss, without a bound.
 
-    Early stopping, in LightGBM and XGBoost, is on the loss of a quarter of the samples.
+    Early stopping, in LightGBM and XGBoost, watches the loss on a quarter of the samples.
     """
     rounds, valid = ROUNDS, []
     if stopped:
@@ -188,7 +188,7 @@ def fit(backend: str, params: dict, X, y, loss, bound: float | None, stopped: bo
 
 
 def one_setting(name, backend, reg, seed, grid, folder):
-    """Train the built-in loss and every candidate on one split; one dict a fit."""
+    """Train the built-in loss and every candidate on one split; return one dict per fit."""
     warnings.simplefilter("ignore")
     X, y = load(name, folder)
     X, X_test, y, y_test = train_test_split(X, y, test_size=0.5, stratify=y, random_state=seed)
@@ -275,7 +275,7 @@ GRIDS = {
         "seeds": [0, 1, 2],
         "candidates": [("default", 4.0)],
     },
-    # that the script runs
+    # to check that the script runs
     "smoke": {
         "backends": ["lightgbm", "xgboost", "catboost"],
         "gammas": [2.0],

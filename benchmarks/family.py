@@ -4,11 +4,12 @@
     python benchmarks/family.py multiclass --data DIR
 
 binary: LightGBM with 15 leaves and a learning rate of 0.05, stopped early on the log loss of the
-probabilities on a quarter of the training samples; five folds of each set. --sets and --losses take
-some of them, the losses by a part of their name. multiclass: shuttle with its seven classes, of
-which the rarest has ten samples; 200 trees at 0.05, the mean of three splits with a fifth of the
-samples held out, and the time beside the booster's own loss. CatBoost trains on all samples of rare
-classes and 1,000 others. DIR holds the data sets as <name>.csv.gz.
+probabilities on a quarter of the training samples; five folds of each set. --sets and --losses
+select some of them; a loss is selected by a part of its name. multiclass: shuttle with its seven
+classes, of which the rarest has ten samples; 200 trees at a learning rate of 0.05, the mean of
+three splits with a fifth of the samples held out, and the time beside that of the booster's own
+loss. CatBoost trains on all samples of rare classes and 1,000 others. DIR holds the data sets as
+<name>.csv.gz.
 """
 
 import argparse
@@ -65,7 +66,7 @@ BINARY = {
     "poly, epsilon 1": {"loss": PolyLoss(1.0)},
     "poly, epsilon -0.5": {"loss": PolyLoss(-0.5)},
     "poly, epsilon 1, gamma 2": {"loss": PolyLoss(1.0, gamma=2.0)},
-    # the margins of Cao et al. at 1 positive in 40, the larger one 0.5
+    # the margins of Cao et al. at 1 positive in 40; the larger margin is 0.5
     "vector scaling, shifts 0.2 and 0.5": {"loss": VectorScalingLoss(shift=(0.2, 0.5))},
     "vector scaling, scales 1 and 0.5": {"loss": VectorScalingLoss(scale=(1.0, 0.5))},
     "generalized cross entropy, k 0.5": {"loss": GeneralizedCrossEntropyLoss(0.5)},
@@ -136,7 +137,7 @@ def multiclass(folder):
         for name, loss in losses.items():
             rows = []
             for train, test in splits.split(X, y):
-                if booster == "CatBoost":  # its callback takes minutes: a part, with every class
+                if booster == "CatBoost":  # its callback takes minutes; a part has every class
                     is_rare = np.bincount(y)[y[train]] < 200
                     train = np.concatenate([train[is_rare], train[~is_rare][:1_000]])
                 model = clone(estimator) if loss is None else FocalClassifier(estimator, **loss)

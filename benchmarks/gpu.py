@@ -1,11 +1,12 @@
-"""What focal loss costs beside XGBoost's own log loss on a GPU.
+"""What focal loss costs on a GPU, compared with XGBoost's own log loss.
 
     python benchmarks/gpu.py [--rows 1000000] [--columns 30] [--rounds 100] [--repetitions 5]
         [--device cuda]
 
-Each contestant trains once a repetition, in turn; the figures are medians of the time that passes,
-and of its ratio to XGBoost's own loss in the same repetition. The objective is computed on the CPU:
-scores come from the GPU and gradients go back to it in each round, which is the last line.
+Each contestant trains once per repetition, in turn; the figures are medians of the wall time, and
+of its ratio to the time of XGBoost's own loss in the same repetition. The objective is computed on
+the CPU: in each round scores come from the GPU and gradients go back to it. The last line is the
+time of the objective alone.
 """
 
 import argparse
@@ -73,7 +74,7 @@ def main():
         for name, taken in times.items():
             ratio = median(a / b for a, b in zip(taken, own, strict=True))
             print(f"{title:10} {name:12} {1e3 * median(taken) / options.rounds:7.2f} ms a round, "
-                  f"{ratio:.2f} of its own")  # fmt: skip
+                  f"{ratio:.2f} times own log loss")  # fmt: skip
     objective = focalboost.xgboost.objective(FocalLoss(2.0), n_threads=16)
     raw = np.zeros(options.rows, dtype=np.float32)
     objective(raw, data)

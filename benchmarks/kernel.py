@@ -1,7 +1,7 @@
-"""What the losses cost a sample, beside numpy's exp, scikit-learn's, a textbook and packages.
+"""What the losses cost per sample, beside numpy's exp, scikit-learn, a textbook and packages.
 
-One thread but for one contestant. Every contestant runs once a repetition, in turn, so that all
-see the same machine; the figures are medians of the repetitions.
+All contestants but one use one thread. Every contestant runs once per repetition, in turn, so that
+all see the same machine; the figures are medians over the repetitions.
 
     python benchmarks/kernel.py [--largest 10000000]
 """
@@ -45,7 +45,7 @@ def scikit_learns(y, z):
 
 
 def textbook(y, z, gamma=2.0):
-    """The formulas as they stand in the paper's appendix, with the usual clip."""
+    """The formulas of the paper's appendix, with the usual clipping."""
     p = np.clip(1 / (1 + np.exp(-z)), 1e-15, 1 - 1e-15)
     pt = np.where(y == 1, p, 1 - p)
     at = np.where(y == 1, ALPHA, 1 - ALPHA)
@@ -101,7 +101,7 @@ def nanoseconds(run, n):
 
 
 def more_bars(n):
-    """Return the cost of softmax and of the mean loss, and what it takes to compile."""
+    """Return the cost of softmax and of the mean loss, and the time to compile."""
     rng = np.random.default_rng(1)
     _kernels.use_compiled = lambda _: True
     found = []

@@ -1,12 +1,13 @@
-"""What a row costs as rows grow, on one worker and on two, and what that makes of 1e9 rows.
+"""What a row costs as the rows grow, on one worker and on two, and what follows for 1e9 rows.
 
     python benchmarks/scale.py [--largest 20000000] [--rounds 10] [--repetitions 3]
 
-Each measurement is a process of its own on one thread, or two that train together by XGBoost's
-tracker: 10 columns of few values, trees of depth 6, and a quarter as many rows for validation where
-there is one. CPU time is that of the rounds alone, over rows and rounds; memory is the peak during
-training above what data sets took before it. The last table fits ``seconds a round = fixed + slope
-* rows`` to the sizes, and says what follows for 16 machines of 16 cores, with its assumptions.
+Each measurement runs in a process of its own on one thread, or in two processes that train together
+with XGBoost's tracker. The data have 10 columns of few values, the trees a depth of 6, and
+validation data, where used, a quarter as many rows. CPU time is that of the rounds alone, divided
+by rows and rounds; memory is the peak during training, less what the data sets took before it. The
+last table fits ``seconds per round = fixed + slope * rows`` to the sizes, and predicts the time on
+16 machines of 16 cores, with the assumptions that are printed.
 """
 
 import argparse
@@ -66,12 +67,12 @@ def by_lightgbm(is_focal, training, validation, rounds):
 
 
 def measure(library, is_focal, n_rows, has_validation, rounds, rank, found, arguments):
-    """Put CPU seconds, seconds and peak bytes of a training into the queue."""
+    """Put CPU seconds, wall seconds and peak bytes of a training into the queue."""
     from contextlib import nullcontext
 
     import xgboost
 
-    # The compiled loops, before the clock runs; they are taken from 200,000 rows on.
+    # Compile the loops before the clock runs; they are used from 200,000 samples on.
     small = make_data(200_000, 2)
     make = {"XGBoost": by_xgboost, "LightGBM": by_lightgbm}[library]
     make(is_focal, small, small if has_validation else None, 2)()
@@ -90,7 +91,7 @@ def measure(library, is_focal, n_rows, has_validation, rounds, rank, found, argu
 
 
 def run(library, is_focal, n_rows, has_validation, rounds, n_workers):
-    """Return CPU ns a row and round, seconds a round, and peak bytes a row."""
+    """Return CPU ns per row and round, seconds per round, and peak bytes per row."""
     from xgboost.tracker import RabitTracker
 
     context, arguments, tracker = multiprocessing.get_context("spawn"), {}, None
@@ -152,9 +153,9 @@ def table_of(sizes, rounds, repetitions):
 
 
 def predictions(table):
-    """Fit the seconds of a round on one worker, and carry them to 1e9 rows on 256 cores."""
-    # A histogram of two sums of 8 bytes for each bin and column, of half the nodes of each level:
-    # the others are differences. It goes over the wire about twice, in and out.
+    """Fit the seconds per round on one worker, and predict those of 1e9 rows on 256 cores."""
+    # Histograms hold two sums of 8 bytes for each bin and column. They are sent for half of the
+    # nodes of each level, as the others are differences, and about twice: in and out.
     nodes = sum(2 ** max(level - 1, 0) for level in range(DEPTH))
     wire = 2 * nodes * N_COLUMNS * N_BINS * 16 / BANDWIDTH
     one = table[(table.workers == 1) & (table.rows >= 1_000_000)]
@@ -163,7 +164,7 @@ def predictions(table):
         if len(part) < 2:
             continue
         for name in ("own", "focal"):
-            # relative errors alike
+            # with these weights relative errors count alike
             slope, fixed = np.polyfit(part.rows, part[f"{name} seconds"], 1, w=1 / part.rows)
             compute = fixed + slope * 1e9 / CORES
             found.append(
@@ -188,8 +189,8 @@ def main():
     table = table_of(sizes, options.rounds, options.repetitions)
     print(table.round(3).to_markdown(index=False))
     fitted, wire = predictions(table)
-    print(f"\n1e9 rows on {CORES} cores of 16 machines, if cores scale and {wire:.3f} s go over")
-    print(f"a wire of {BANDWIDTH / 1e9:g} GB a second in each round:")
+    print(f"\n1e9 rows on {CORES} cores of 16 machines, if the time scales with the cores and each")
+    print(f"round sends data for {wire:.3f} s over a network of {BANDWIDTH / 1e9:g} GB per second:")
     print(fitted.round(3).to_markdown(index=False))
 
 

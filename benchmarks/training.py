@@ -1,12 +1,13 @@
 """What a custom objective costs: the wall time of training beside the booster's own loss.
 
-Data sets are built once. Every contestant trains once a repetition, in turn, so that all see the
+Data sets are built once. Every contestant trains once per repetition, in turn, so that all see the
 same machine, and the figures are medians of the ratios to the booster's own loss in the same
-repetition. At gamma 0 without a bound the trees are those of the own loss, so that the ratio is
-overhead alone: the bars are for that. "replayed" gives back gradients that were recorded before,
-which is the floor of any Python objective. Each bar is printed with whether it holds.
+repetition. At gamma 0 without a bound the trees are those of the booster's own loss, so that the
+ratio is the overhead alone, for which there are bars (upper limits). "replayed" returns gradients
+that were recorded before, which is the least that any Python objective costs. The script prints
+whether each bar holds.
 
-    python benchmarks/training.py [--cases "1e6 rows"] [--boosters LightGBM] [--repetitions 5]
+    python benchmarks/training.py [--cases "1e6 samples"] [--boosters LightGBM] [--repetitions 5]
 
 The packages are timed where they are installed (pip install bokbokbok gbdtCBL imlightgbm).
 """
@@ -40,7 +41,7 @@ OWN_FOCAL = "Focal:focal_alpha=0.25;focal_gamma=2.0"
 
 @dataclass(frozen=True)
 class Case:
-    """A table and a training of it, and the bar of each booster that has one."""
+    """A table and how to train on it, and the bar of each booster that has a bar."""
 
     name: str
     n_samples: int
@@ -68,25 +69,38 @@ class Case:
 
 
 CASES = [
-    Case("1e6 rows", 1_000_000, 30, 20, {"LightGBM": 1.04, "XGBoost": 1.06}),
+    Case("1e6 samples", 1_000_000, 30, 20, {"LightGBM": 1.04, "XGBoost": 1.06}),
     Case(
-        "1e6 rows, with metrics", 1_000_000, 30, 20, {"LightGBM": 1.08, "XGBoost": 1.1},
+        "1e6 samples, with metrics",
+        1_000_000,
+        30,
+        20,
+        {"LightGBM": 1.08, "XGBoost": 1.1},
         is_watched=True,
     ),
-    Case("1e6 rows, 5 classes", 1_000_000, 30, 5, {}, n_classes=5),
-    Case("20,000 rows", 20_000, 20, 100, {"LightGBM": 1.04, "XGBoost": 1.12, "CatBoost": 1.6}, ALL),
-    Case("10,000 rows, 200 trees", 10_000, 20, 200, {}),
-    Case("1,000 rows", 1_000, 20, 100, {"LightGBM": 1.08, "XGBoost": 1.28, "CatBoost": 1.1}, ALL),
-    Case("1,000 rows, 5 classes", 1_000, 20, 20, {}, n_classes=5),
-    # CatBoost's own log loss is of single precision: the bars of many rows are to its own Focal.
-    Case("200,000 rows, 1 thread", 200_000, 20, 20, {"CatBoost": 0.75}, ("CatBoost",), threads=1),
-    Case("200,000 rows", 200_000, 20, 20, {"CatBoost": 1.2}, ("CatBoost",)),
-    Case("20,000 rows, 3 classes", 20_000, 20, 20, {"CatBoost": 5.0}, ("CatBoost",), n_classes=3),
-]  # fmt: skip
+    Case("1e6 samples, 5 classes", 1_000_000, 30, 5, {}, n_classes=5),
+    Case(
+        "20,000 samples", 20_000, 20, 100, {"LightGBM": 1.04, "XGBoost": 1.12, "CatBoost": 1.6}, ALL
+    ),
+    Case("10,000 samples, 200 trees", 10_000, 20, 200, {}),
+    Case(
+        "1,000 samples", 1_000, 20, 100, {"LightGBM": 1.08, "XGBoost": 1.28, "CatBoost": 1.1}, ALL
+    ),
+    Case("1,000 samples, 5 classes", 1_000, 20, 20, {}, n_classes=5),
+    # CatBoost's own log loss is in single precision, so that bars for many samples are relative to
+    # its Focal.
+    Case(
+        "200,000 samples, 1 thread", 200_000, 20, 20, {"CatBoost": 0.75}, ("CatBoost",), threads=1
+    ),
+    Case("200,000 samples", 200_000, 20, 20, {"CatBoost": 1.2}, ("CatBoost",)),
+    Case(
+        "20,000 samples, 3 classes", 20_000, 20, 20, {"CatBoost": 5.0}, ("CatBoost",), n_classes=3
+    ),
+]
 
 
 def other_objectives() -> dict[str, Callable[[Any, Any], Any]]:
-    """Return what else computes focal loss, as ``f(raw_prediction, data)``."""
+    """Return other implementations of focal loss, as ``f(raw_prediction, data)``."""
     found = {
         "textbook": lambda z, data: textbook(data.get_label(), z),
         "bokbokbok": package(
@@ -109,7 +123,7 @@ OTHERS = other_objectives()
 
 
 class Recorder:
-    """An objective that keeps what another one returns."""
+    """An objective that keeps what another objective returns."""
 
     def __init__(self, objective: Any) -> None:
         self.objective = objective
@@ -220,7 +234,7 @@ def xgboost_runs(case: Case) -> dict[str, Run]:
 
 
 class TextbookOfCatBoost:
-    """The textbook's derivatives as CatBoost calls for them."""
+    """The textbook's derivatives as CatBoost asks for them."""
 
     no_jit = True
 
@@ -283,7 +297,7 @@ def seconds_of(runs: dict[str, Run], repetitions: int, least: float = 0.5) -> pd
 
 
 class Bar(NamedTuple):
-    """A figure and what it is to be at most."""
+    """A figure and its upper limit."""
 
     name: str
     value: float
@@ -305,14 +319,14 @@ def bars_of(case: Case, booster: str, seconds: pd.DataFrame) -> list[Bar]:
         title = f"{booster}, {case.name}, {name} to {to}"
         found.append(Bar(title, ratio(name, to), case.bars[booster]))
     if "FocalClassifier" in seconds:
-        # Both read the table, which the others find in the booster's own form.
+        # Both read the table; the other contestants get it in the booster's own form.
         title = f"{booster}, {case.name}, FocalClassifier to train"
         found.append(Bar(title, ratio("FocalClassifier", "with its data"), 1.03))
     return found
 
 
 def predictions(repetitions: int) -> list[Bar]:
-    """Return what predict_proba of FocalClassifier costs beside that of the booster's class."""
+    """Return what predict_proba of FocalClassifier costs beside the booster's own class."""
     X, y = make_classification(5_000, 20, weights=[0.9], random_state=0)
     few = X[:250]
     found = []
@@ -328,7 +342,7 @@ def predictions(repetitions: int) -> list[Bar]:
         runs = {OWN: partial(model.predict_proba, few), "ours": partial(focal.predict_proba, few)}
         seconds = seconds_of(runs, 4 * repetitions)
         value = median(seconds["ours"] / seconds[OWN])
-        found.append(Bar(f"{booster}, predict_proba of 250 rows", value, 1.2))
+        found.append(Bar(f"{booster}, predict_proba of 250 samples", value, 1.2))
     return found
 
 

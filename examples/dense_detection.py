@@ -3,18 +3,18 @@
     python examples/dense_detection.py
     python examples/dense_detection.py --scenes 150 --held-out 150 --seeds 4
 
-Scenes of 192 x 192 pixels hold up to two digits among strokes and halves of digits. Windows at
-every place, of three heights and three shapes, are classified as digit or background by LightGBM,
-on histograms of oriented gradients and on brightness. About 1 window in 1,000 is a digit. The arms
-differ in how they keep the other 999 from drowning it: by the loss, by a choice of samples in each
-round, or by two stages.
+Scenes of 192 x 192 pixels hold up to two digits among strokes and halves of digits. LightGBM
+classifies windows at every place, of three heights and three shapes, as digit or background, from
+histograms of oriented gradients and from brightness. About 1 window in 1,000 is a digit. The arms
+differ in how they keep the other 999 windows from dominating the training: by the loss, by a choice
+of samples in each round, or by two stages.
 
 The protocol is that of Lin et al., "Focal Loss for Dense Object Detection" (2017,
-arXiv:1708.02002). Windows that overlap a digit by an intersection over union (IoU) of 0.5 are
-positive, below 0.4 background, and between ignored. The loss is summed and divided by the number of
-positives. Of a scene's windows the 1,000 with the best scores above 0.05 are moved to where a
-regression puts them, and of those that overlap by 0.5 the best scored stays. Training, validation
-and held-out scenes show different digits.
+arXiv:1708.02002). Windows whose intersection over union (IoU) with a digit is at least 0.5 are
+positive, windows below 0.4 are background, and windows between are ignored. The loss is summed and
+divided by the number of positives. In each scene a regression moves the 1,000 windows with the best
+scores above 0.05; of windows that overlap by an IoU of 0.5 only the best scored stays. Training,
+validation and held-out scenes show different digits.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ SMALLEST, LARGEST = 16, 40  # heights of digits, in pixels
 
 
 def split_digits() -> dict[str, Array]:
-    """Return scikit-learn's digits in three parts, so that no digit is both learned and found."""
+    """Return scikit-learn's digits in three parts, which share no digit."""
     digits = load_digits().images / 16.0
     train, rest = train_test_split(digits, train_size=0.5, random_state=0)
     valid, test = train_test_split(rest, train_size=0.4, random_state=0)
@@ -65,18 +65,18 @@ def split_digits() -> dict[str, Array]:
 
 
 def paste(image: Array, patch: Array, height: float, width: float, rng: Any) -> Array:
-    """Draw the patch somewhere, where it is brighter than what is there; return its box."""
+    """Draw the patch at a random place, where it is brighter than the image; return its box."""
     h, w = round(height), max(round(width), 4)
     y, x = rng.integers(SIDE - h), rng.integers(SIDE - w)
     place = image[y : y + h, x : x + w]
-    # Stretched, digits of 8 x 8 pixels are grey blocks; this sharpens them to strokes.
+    # Stretched digits of 8 x 8 pixels are grey blocks; this sharpens them to strokes.
     strokes = expit(12 * (resize(patch, (h, w), order=3, mode="constant") - 0.5))
     np.maximum(place, rng.uniform(0.5, 1.0) * strokes, out=place)
     return np.array([x, y, x + w, y + h], dtype=float)
 
 
 def draw_digit(image: Array, digit: Array, rng: Any, half: bool = False) -> Array:
-    """Draw a digit of a random size and shape, or a half of one, which is clutter."""
+    """Draw a digit of a random size and shape, or half a digit as clutter."""
     columns = np.flatnonzero((digit > 0.2).any(axis=0))
     digit = digit[:, columns[0] : columns[-1] + 1]
     height = np.exp(rng.uniform(np.log(SMALLEST), np.log(LARGEST)))
@@ -112,7 +112,7 @@ def compose(digits: Array, rng: Any) -> tuple[Array, Array]:
 
 # ---------------------------------------------------------------- windows
 
-# A window is 6 x 6 cells of gradients, and the next one is 2 cells, a third of a window, away.
+# A window is 6 x 6 cells of gradients, and the next window is 3 cells, half a window, away.
 CELLS, STEP, PIXELS, ORIENTATIONS = 6, 3, 4, 6
 HEIGHTS, SHAPES = (18.0, 25.5, 36.0), (0.5, 0.7, 1.0)
 
@@ -170,14 +170,14 @@ def overlap(boxes: Array, others: Array) -> Array:
 
 
 def offsets(boxes: Array, truth: Array) -> Array:
-    """Return what moves and stretches the boxes to the true ones, in units of their size."""
+    """Return how to move and stretch the boxes to the true boxes, in units of their size."""
     size, true_size = boxes[:, 2:] - boxes[:, :2], truth[:, 2:] - truth[:, :2]
     moved = (truth[:, :2] + truth[:, 2:] - boxes[:, :2] - boxes[:, 2:]) / 2 / size
     return np.hstack([moved, np.log(true_size / size)])
 
 
 def decode(boxes: Array, offset: Array) -> Array:
-    """Return the boxes moved and stretched: `offsets` undone."""
+    """Return the boxes moved and stretched by offsets: the inverse of `offsets`."""
     size = boxes[:, 2:] - boxes[:, :2]
     centre = (boxes[:, :2] + boxes[:, 2:]) / 2 + offset[:, :2] * size
     half = size * np.exp(np.clip(offset[:, 2:], -1, 1)) / 2
@@ -223,15 +223,15 @@ def detect(scenes: Scenes, score: Array, regression: Ridge) -> Detections:
         top = np.argsort(-one, kind="stable")[:1000]
         top = top[np.isfinite(one[top])]
         moved = decode(boxes[top], regression.predict(X[top]))
-        # A threshold on the score afterwards gives what it would have given before: a box is
-        # only ever taken out by a better one.
+        # A threshold on the score gives the same result before and after: a box is only ever
+        # removed by a better box.
         kept = powerboxes.nms(moved, one[top], 0.5, -np.inf).astype(int)
         detections.append((moved[kept], one[top][kept]))
     return detections
 
 
 def find_hits(detections: Detections, truth: list[Array]) -> list[Array]:
-    """Return which detections are right: IoU of 0.5 with a digit, and the best scored of it."""
+    """Return which detections are right: an IoU of 0.5 with a digit, and its best scored."""
     hits = []
     for (boxes, _), true_boxes in zip(detections, truth, strict=True):
         iou, hit = overlap(boxes, true_boxes), np.zeros(len(boxes), dtype=bool)
@@ -250,7 +250,7 @@ def average_precision(
     """Return the average precision at an IoU of 0.5, over all scenes.
 
     It is the sum of precision times gain in recall, without interpolation; a digit that is not
-    found gains nothing.
+    found adds nothing.
     """
     hit = np.concatenate(find_hits(detections, truth))
     score = np.concatenate([score for _, score in detections])
@@ -269,8 +269,8 @@ Choice = Callable[[Array, Array], Array]
 class OnSome(FocalLoss):
     """Cross entropy on the samples that ``choose(y_true, loss)`` picks anew in each round.
 
-    `focalboost.lightgbm.train` sees that a method of the loss is overridden and calls it, with
-    labels, raw scores and weights; it puts the bound on a sample's step itself.
+    `focalboost.lightgbm.train` sees that a method of the loss is overridden, and calls it with
+    labels, raw scores and weights; `train` itself applies the bound on a sample's step.
     """
 
     gamma: float = 0.0
@@ -288,10 +288,10 @@ class OnSome(FocalLoss):
 
 
 def largest(values: Array, n: int) -> Array:
-    """Return which are the n largest, with ties broken at random.
+    """Return a mask of the n largest values, with ties broken at random.
 
-    In the first round all windows of background have the same loss, and the first of them are all
-    from the first scenes.
+    In the first round all windows of background have the same loss; without the random choice, all
+    picked windows would be from the first scenes.
     """
     tie_breaker = 1 + 1e-9 * np.random.default_rng(0).random(len(values))
     picked = np.zeros(len(values), dtype=bool)
@@ -300,12 +300,12 @@ def largest(values: Array, n: int) -> Array:
 
 
 def hardest(share: float) -> Choice:
-    """Online hard example mining: the share of all samples that has the largest loss."""
+    """Online hard example mining: the share of all samples with the largest loss."""
     return lambda y_true, loss: largest(loss, round(share * len(loss)))
 
 
 def hardest_per_positive(ratio: float) -> Choice:
-    """Online hard example mining with a fixed ratio: all positives, and 3 hard negatives each."""
+    """Online hard example mining: all positives, and a fixed ratio of hard negatives to them."""
 
     def choose(y_true: Array, loss: Array) -> Array:
         n = round(ratio * y_true.sum())
@@ -315,7 +315,7 @@ def hardest_per_positive(ratio: float) -> Choice:
 
 
 def sampled_per_positive(ratio: float) -> Choice:
-    """Biased minibatches: all positives, and 3 negatives each at random."""
+    """Biased minibatches: all positives, and a fixed ratio of random negatives to them."""
     rng = np.random.default_rng(0)
 
     def choose(y_true: Array, loss: Array) -> Array:
@@ -346,9 +346,9 @@ class Hinge:
 
 @dataclass(frozen=True)
 class Arm:
-    """A loss with one setting, the values tried for it and for the learning rate, and the chosen.
+    """A loss with one setting, the values tried for it and for the learning rate, and the choice.
 
-    The setting is a parameter of the loss, or an option of `Detector.fit`. The choice is the best
+    The setting is a parameter of the loss, or an option of `Detector.fit`. The choice has the best
     average precision on validation scenes, without a threshold, as ``--tune --scenes 80 --held-out
     120`` finds it.
     """
@@ -376,7 +376,7 @@ def own(values: tuple[float, ...], chosen: tuple[float, float]) -> Arm:
 
 
 def bounded(chosen: tuple[float, float], start: float | None = None) -> Arm:
-    """Cross entropy, tuned by the bound on the step that a single sample asks for."""
+    """Cross entropy, tuned by the bound on the Newton step of a single sample."""
     return Arm(
         lambda _: FocalLoss(0.0),
         (1.0, 4.0),
@@ -459,7 +459,7 @@ class Detector:
         params["min_sum_hessian_in_leaf"] = least_hessian * float(data.get_weight()[0])
         if start is None:
             return focalboost.lightgbm.train(params, data, rounds, loss=loss, max_step=max_step)
-        # Another start is LightGBM's init_score, which `seal` embeds in the model afterwards.
+        # Another start is set as LightGBM's init_score, and `seal` embeds it in the model.
         data.set_init_score(np.full(data.num_data(), start))
         params["objective"] = focalboost.lightgbm.objective(loss, max_step=max_step)
         booster = lightgbm.train(params, data, rounds)
@@ -474,7 +474,7 @@ class Detector:
             options = arm.options(value)
             booster = self.fit(self.data, arm.loss(value), rate, start=arm.start, **options)
             return lambda scenes: self._raw(booster, scenes)
-        # The first stage is a quick model that picks windows; the second sees nothing else.
+        # The first stage is a quick model that picks windows; the second stage sees only those.
         first = self.fit(self.data, FocalLoss(0.0), 0.2, rounds=ROUNDS // 4)
 
         def proposed(scenes: Scenes) -> Array:
@@ -505,7 +505,7 @@ def tune(detector: Detector, valid: Scenes) -> pd.DataFrame:
     rows = []
     for name, arm in ARMS.items():
         if arm.start is not None:
-            continue  # it has the setting of the arm that it is compared with
+            continue  # it uses the setting of the arm that it is compared with
         for setting in product(arm.values, arm.rates):
             found = detector.detect(valid, detector.train(arm, setting)(valid))
             ap = average_precision(found, valid.truth)
@@ -515,7 +515,7 @@ def tune(detector: Detector, valid: Scenes) -> pd.DataFrame:
 
 @dataclass
 class Run:
-    """What the arms give on held-out scenes."""
+    """The results of the arms on held-out scenes."""
 
     table: pd.DataFrame
     test: Scenes
@@ -598,18 +598,18 @@ def summary(tables: list[pd.DataFrame]) -> pd.DataFrame:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--scenes", type=int, default=35, help="for training, in each run")
-    parser.add_argument("--held-out", type=int, default=60, help="scenes to find digits in")
-    parser.add_argument("--seeds", type=int, default=1, help="runs, each with scenes of its own")
+    parser.add_argument("--scenes", type=int, default=35, help="training scenes in each run")
+    parser.add_argument("--held-out", type=int, default=60, help="number of held-out scenes")
+    parser.add_argument("--seeds", type=int, default=1, help="number of runs, each on new scenes")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--tune", action="store_true", help="print the choice of the settings")
+    parser.add_argument("--tune", action="store_true", help="print the scores of all settings")
     parser.add_argument("--figure", type=Path, default=Path(__file__).with_suffix(".png"))
     options = parser.parse_args()
 
     digits, n_windows = split_digits(), len(window_boxes())
     print(f"{options.scenes} scenes for training, {options.scenes * n_windows:,} windows")
     if options.tune:
-        # Seeds of their own: the settings see no scene, and no digit, of the held-out ones.
+        # Separate seeds: tuning sees no scene and no digit of the held-out scenes.
         train = make_scenes(digits["train"], options.scenes, 100, options.threads)
         valid = make_scenes(digits["valid"], options.held_out, 500, options.threads)
         print(tune(Detector(train, options.threads), valid).to_string(index=False))

@@ -3,10 +3,10 @@
     pip install "focalboost[xgboost]" shap
     python examples/explaining.py
 
-`shap.TreeExplainer(booster)` explains the raw score, which is right as it stands, and with
-`model_output="probability"` the sigmoid of it, which is no probability under focal loss. The two
-quantities that mean something are functions of the loss: its log-odds, in which evidence adds up,
-and its probability. SHAP's explainers for functions take both.
+`shap.TreeExplainer(booster)` explains the raw score, which is correct. With
+`model_output="probability"` it explains the sigmoid of the raw score, which is not a probability
+with focal loss. The two quantities worth explaining are functions of the loss: the log-odds, in
+which evidence adds up, and the probability. SHAP's explainers for functions take both.
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ from focalboost import FocalLoss
 
 
 def explain(booster, rows, background):
-    """Return the explanations of log-odds and probability; exact, for up to some 12 columns."""
+    """Return exact explanations of log-odds and probability, for up to about 12 columns."""
     loss = focalboost.loss_of(booster)
 
     def log_odds(X):
@@ -30,7 +30,7 @@ def explain(booster, rows, background):
     def probability(X):
         return focalboost.predict_proba(booster, X)[:, 1]
 
-    # All rows of the background, where the default is 100 of them.
+    # Use all samples of the background; the default is 100 of them.
     masker = shap.maskers.Independent(background, max_samples=len(background))
     return [shap.explainers.Exact(f, masker)(rows) for f in (log_odds, probability)]
 
@@ -48,11 +48,11 @@ def main():
     table.loc["this row"] = table.sum()
     print(table.round(3).to_string())
     sigmoid = booster.predict(xgboost.DMatrix(row))[0]
-    print(f"the sigmoid of the raw score, which is no probability: {sigmoid:.3f}")
+    print(f"the sigmoid of the raw score, which is not a probability: {sigmoid:.3f}")
     probability = focalboost.predict_proba(booster, row)[0, 1]
     assert abs(table.loc["this row", "probability"] - probability) < 1e-9
 
-    # Log loss: its raw score is the log-odds, which TreeExplainer explains.
+    # With log loss the raw score is the log-odds, which TreeExplainer explains.
     plain = focalboost.xgboost.train(params, matrix, 30, loss=FocalLoss(gamma=0.0))
     by_trees = shap.TreeExplainer(plain, background).shap_values(row)
     assert np.allclose(explain(plain, row, background)[0].values, by_trees, atol=1e-4)

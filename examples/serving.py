@@ -3,10 +3,10 @@
     pip install "focalboost[xgboost,onnx]" onnxruntime
     python examples/serving.py [--folder DIR]
 
-It trains XGBoost, saves the booster's own file and an ONNX file, and scores both in processes of
-their own: one loads the booster's file, and `focalboost.predict_proba` finds the loss in it; the
-other has onnxruntime alone, without focalboost and without a booster. At the end it compares both
-with what the booster itself predicts, the sigmoid, which is no probability here.
+It trains XGBoost, saves the booster's own file and an ONNX file, and scores each in a process of
+its own. The first loads the booster's file, in which `focalboost.predict_proba` finds the loss; the
+second has only onnxruntime, without focalboost and without a booster. At the end it compares both
+with what the booster itself predicts: the sigmoid, which is not a probability here.
 """
 
 import argparse
@@ -30,7 +30,7 @@ model = xgboost.Booster(model_file="model.ubj")
 print("   ", focalboost.loss_of(model), "in", "model.ubj")
 numpy.save("by_booster.npy", focalboost.predict_proba(model, numpy.load("X.npy"))[:, 1])
 """
-# The names that are None cannot be imported.
+# Modules that are None in sys.modules cannot be imported.
 BY_ONNX = """
 import sys
 sys.modules |= dict.fromkeys(["focalboost", "xgboost", "sklearn", "onnx"])
@@ -72,7 +72,7 @@ def main():
     print(f"mean probability, ONNX file:           {by_onnx.mean():.4f}")
     print(f"mean of the booster's own predictions: {sigmoid.mean():.4f}")
     difference = np.max(np.abs(by_booster - by_onnx))
-    print(f"largest difference of the two files:   {difference:.1e}")
+    print(f"largest difference between the files:  {difference:.1e}")
     assert difference < 1e-5
 
 

@@ -3,10 +3,11 @@
     pip install "focalboost[xgboost,onnx]" mlflow onnxruntime
     python examples/tracking.py [--uri URI]
 
-Under MLflow's autologging a run holds the class and the parameters of the loss. A pyfunc of the
-booster's own flavour would give its `predict`, the sigmoid, which is no probability here; the
-pyfunc of the ONNX flavour gives label, probabilities and raw score, also where focalboost and the
-booster are not installed. A booster that MLflow loads holds its loss: focalboost.predict_proba.
+With MLflow's autologging a run holds the class and the parameters of the loss. A pyfunc of the
+booster's own flavour returns the booster's `predict`: the sigmoid, which is not a probability here.
+The pyfunc of the ONNX flavour returns label, probabilities and raw score, even where focalboost and
+the booster are not installed. A booster that MLflow loads holds its loss, so that
+`focalboost.predict_proba` works.
 """
 
 import argparse
@@ -33,7 +34,7 @@ def log_run(X, y):
         data = xgboost.DMatrix(X, y)
         params = {"eta": 0.1, "max_depth": 3, "min_child_weight": 0.1}
         booster = focalboost.xgboost.train(params, data, 50, loss=FocalLoss(gamma=2.0))
-        # Without the requirements MLflow loads each model once more in a process of its own.
+        # Without pip_requirements MLflow loads each model once more, in another process.
         onnx = mlflow.onnx.log_model(
             to_onnx(booster),
             name="onnx",
@@ -48,7 +49,7 @@ def log_run(X, y):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--uri", help="of the tracking server; a folder that is deleted by default")
+    parser.add_argument("--uri", help="tracking server; by default a temporary folder")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         mlflow.set_tracking_uri(options.uri or Path(temporary).as_uri())

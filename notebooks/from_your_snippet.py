@@ -180,8 +180,8 @@ print(f"largest error of the gradient in single precision: {error.max():.0%}")
 assert error.max() > 0.2
 
 # %% [markdown]
-# `check_objective` finds this without being told which loss was meant: what it is near to, what a
-# booster would do with it, and the probable cause.
+# `check_objective` finds this without being told which loss was meant. It says which loss the
+# objective is near to, what a booster would do with it, and the probable cause.
 
 # %%
 report = check_objective(numerical_focal)
@@ -236,7 +236,7 @@ results
 # The mean of the snippet's probabilities is more than 1.5 times the rate of positives, and its log
 # loss is higher than that of focalboost by more than 30 %. That is not the derivative's fault but
 # the sigmoid's, which is no probability under focal loss; section 6 has more of it. The last line
-# says what moving is not: a way to beat log loss on this table. The two are within 5 %.
+# shows that focal loss does not beat log loss on this table: the two are within 5 %.
 #
 # ## 2. The class with `grad`, `hess`, `init_score`, `lgb_obj` and `lgb_eval`
 #
@@ -377,8 +377,8 @@ assert report.failures == ["what boosters get for a Hessian is positive"]
 assert "negative for badly wrong samples" in report.causes[0]
 
 # %% [markdown]
-# Training starts at XGBoost's default, a raw score of 0.5, which would be more positives than
-# negatives; here it starts at the constant with the least focal loss.
+# Training starts at XGBoost's default, a raw score of 0.5, which stands for more positives than
+# negatives. focalboost starts at the constant with the least focal loss.
 
 # %%
 dtrain, dtest = xgboost.DMatrix(X_train, y_train), xgboost.DMatrix(X_test, y_test)
@@ -552,14 +552,15 @@ results
 
 # %% [markdown]
 # A wrong Hessian need not spoil the ranking: by average precision bokbokbok's objective is not
-# behind here. It spoils the probabilities, which no closed form knows of, as the last table shows.
+# behind here. It spoils the probabilities, and no closed form can repair that, as the last table
+# shows.
 
 # %% [markdown]
 # ## 6. A model that is trained already
 #
-# None of this has to be trained again to have probabilities. The closed form needs the raw score,
-# gamma and alpha, and nothing of the training. Here are the six models above, as they were
-# trained, by the sigmoid and by `inverse_link`:
+# You do not have to train a model again to get probabilities from it. The closed form needs only
+# the raw score, gamma and alpha. Here are the six models above, as they were trained, with the
+# probabilities of the sigmoid and of `inverse_link`:
 
 # %%
 trained = {
@@ -603,9 +604,8 @@ factors.round(2)
 # Each mean probability comes to within a fifth of the rate, and five of the six log losses fall by
 # more than a quarter. bokbokbok's falls by less than a fifth: with a Hessian that is too small the
 # steps are too long, and the model is over-confident. The factor that its log-odds would need is
-# below 0.8, those of the others are within 0.2 of 1. Average precision stays, as the closed form
-# rises with the raw score. It changes no ranking, and repairs neither trees that were grown with a
-# wrong Hessian nor a start at the wrong constant: for that the model has to be trained again, with
-# the lines above.
+# below 0.8; the factors of the others are within 0.2 of 1. Average precision stays the same, as the
+# closed form rises with the raw score. It repairs neither trees that were grown with a wrong
+# Hessian nor a start at the wrong constant: for that, train the model again with the lines above.
 #
-# Where the closed form comes from is told in [focal loss explained](focal_loss_explained.ipynb).
+# The closed form is derived in [focal loss explained](focal_loss_explained.ipynb).

@@ -30,7 +30,7 @@ from sklearn.metrics import f1_score, log_loss
 from sklearn.model_selection import TunedThresholdClassifierCV, train_test_split
 
 import focalboost.lightgbm
-from focalboost import FocalClassifier, FocalLoss, PosteriorDisplay
+from focalboost import FocalClassifier, FocalLoss, ProbabilityDisplay
 
 data = binary_classification.load_satimage()
 X, y = data["data"], data["target"].astype(int)
@@ -100,8 +100,9 @@ print(f"F1 at {tuned.best_threshold_:.2f}: {f1_score(y_test, tuned.predict(X_tes
 assert 0 < tuned.best_threshold_ < 0.5
 
 # %% [markdown]
-# Costs need no tuning, as long as the probabilities are right. Where a missed positive costs nine
-# times a false alarm, a sample is worth an alarm from a probability of 1 / (1 + 9) on.
+# A threshold from costs needs no tuning, as long as the probabilities are right. If a missed
+# positive costs nine times as much as a false alarm, raise the alarm from a probability of
+# 1 / (1 + 9) on.
 
 
 # %%
@@ -116,14 +117,14 @@ assert cost(proba > 0.1) < cost(proba > 0.5)
 # %% [markdown]
 # ## What a raw score stands for
 #
-# On the left are the sigmoid of a raw score and the probability in closed form (the legend's
-# "posterior"): a matter of the loss alone. On the right is their reliability on the held-out
+# On the left are the sigmoid of a raw score and the probability in closed form, which depend on the
+# loss alone. On the right is their reliability on the held-out
 # samples, a tenth of them in each bin. The sigmoid gives about 0.1 to samples of which almost none
-# is positive; the closed form stays near the diagonal. It is a change of link and no cure for
-# overfitting: a model that would be over-confident under log loss is so here.
+# is positive; the closed form stays near the diagonal. The closed form is no cure for
+# overfitting: a model that would be over-confident under log loss is over-confident here too.
 
 # %%
-display = PosteriorDisplay.from_estimator(model, X_test, y_test)
+display = ProbabilityDisplay.from_estimator(model, X_test, y_test)
 
 
 def distance(reliability):
@@ -131,6 +132,6 @@ def distance(reliability):
     return np.mean(np.abs(share - mean))
 
 
-print(f"mean distance from the diagonal: {distance(display.posterior_reliability):.3f}")
+print(f"mean distance from the diagonal: {distance(display.probability_reliability):.3f}")
 print(f"of the sigmoid: {distance(display.sigmoid_reliability):.3f}")
-assert distance(display.posterior_reliability) < distance(display.sigmoid_reliability)
+assert distance(display.probability_reliability) < distance(display.sigmoid_reliability)

@@ -132,7 +132,8 @@ def test_a_snapshot_goes_on_under_its_own_loss(given, tmp_path, monkeypatch):
         whole.predict(X, "RawFormulaVal"), fit(FocalLoss(2.0), 8).predict(X, "RawFormulaVal")
     )
     wrong = (
-        r"snapshot_file must be of {}, got .* of FocalLoss\(gamma=2.0, alpha=None\) with max_step=4"
+        r"snapshot_file must be a snapshot of {}, got .* of "
+        r"FocalLoss\(gamma=2.0, alpha=None\) with max_step=4"
     )
     with pytest.raises(ValueError, match=wrong.format("FocalLoss.*gamma=1.0.*")):
         fit(FocalLoss(1.0), 12, **how)
@@ -345,7 +346,7 @@ def test_columns_of_which_catboost_makes_other_features():
     ("kwargs", "message"),
     [
         ({"iterations": 3, "num_boost_round": 4}, "iterations and num_boost_round must not both"),
-        ({"params": {"task_type": "GPU"}}, "task_type must be left out .* on the CPU alone"),
+        ({"params": {"task_type": "GPU"}}, "task_type must be left out .* only on the CPU"),
         ({"params": {"target_border": 0.5}}, "target_border must be left out"),
     ],
 )

@@ -389,7 +389,7 @@ def test_lightgbm_stratifies_no_soft_labels():
             {"params": {"eval_metric": "AUC"}, "early_stopping_rounds": 2},
             "eval_metric must be left",
         ),
-        ({"fold_count": 3}, "fold_count must be left out beside folds"),
+        ({"fold_count": 3}, "fold_count must be left out if folds"),
         ({"folds": None, "type": "Sideways"}, "type must be 'Classical'"),
         ({"folds": None, "fold_count": 3, "nfold": 3}, "fold_count and nfold must not both"),
     ],

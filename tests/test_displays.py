@@ -31,7 +31,7 @@ from focalboost import (
     LossComparison,
     LossComparisonDisplay,
     ModulatedLoss,
-    PosteriorDisplay,
+    ProbabilityDisplay,
 )
 
 X, Y, W = make_data(400)
@@ -172,8 +172,8 @@ def test_any_loss_with_the_methods_is_shown():
     assert display.shades_ == []
     spread = CumulativeLossDisplay.from_predictions(LABELS, RAW, losses=[Halved()])
     assert spread.names == ["Halved()"]
-    posterior = PosteriorDisplay.from_predictions(LABELS, RAW, Halved())
-    assert_array_equal(posterior.posterior, (posterior.raw_prediction + 7.0) / 14.0)
+    display = ProbabilityDisplay.from_predictions(LABELS, RAW, Halved())
+    assert_array_equal(display.probability, (display.raw_prediction + 7.0) / 14.0)
 
 
 # Where the loss lies.
@@ -245,36 +245,36 @@ def test_cumulative_loss_of_an_estimator(model):
     assert len(got.cumulative_loss[1][0]) == 1 + np.sum(Y == 0)
 
 
-# The posterior.
+# The probability.
 
 
 @pytest.mark.parametrize("strategy", ["quantile", "uniform"])
 @pytest.mark.parametrize("loss", [FocalLoss(2.0), FocalLoss(1.0, 0.75)])
-def test_posterior_equals_mpmath_and_scikit_learn(loss, strategy):
-    display = PosteriorDisplay.from_predictions(LABELS, RAW, loss, n_bins=7, strategy=strategy)
+def test_probability_equals_mpmath_and_scikit_learn(loss, strategy):
+    display = ProbabilityDisplay.from_predictions(LABELS, RAW, loss, n_bins=7, strategy=strategy)
 
     def proba(scores):
         return reference.proba(loss, scores)[:, 1]
 
     assert_allclose(display.raw_prediction[[0, -1]], [RAW.min(), RAW.max()])
-    assert_allclose(display.posterior[::50], proba(display.raw_prediction[::50]), rtol=1e-11)
+    assert_allclose(display.probability[::50], proba(display.raw_prediction[::50]), rtol=1e-11)
     assert_allclose(display.sigmoid, expit(display.raw_prediction))
     for held, predicted in (
         (display.sigmoid_reliability, expit(RAW)),
-        (display.posterior_reliability, proba(RAW)),
+        (display.probability_reliability, proba(RAW)),
     ):
         expected = calibration_curve(LABELS, predicted, n_bins=7, strategy=strategy)
         assert_allclose(held[0], expected[0])
         assert_allclose(held[1], expected[1], rtol=1e-11)
 
 
-def test_posterior_display_draws_what_it_holds():
-    display = PosteriorDisplay.from_predictions(LABELS, RAW, FocalLoss(2.0))
+def test_probability_display_draws_what_it_holds():
+    display = ProbabilityDisplay.from_predictions(LABELS, RAW, FocalLoss(2.0))
     for (link, reliability), curve, (share, mean), name in zip(
         display.lines_.T,
-        (display.sigmoid, display.posterior),
-        (display.sigmoid_reliability, display.posterior_reliability),
-        ("sigmoid", "posterior"),
+        (display.sigmoid, display.probability),
+        (display.sigmoid_reliability, display.probability_reliability),
+        ("sigmoid", "probability"),
         strict=True,
     ):
         assert len(share) == 10
@@ -289,13 +289,13 @@ def test_posterior_display_draws_what_it_holds():
     assert_array_equal(display.diagonal_.get_xydata(), [[0, 0], [1, 1]])
 
 
-def test_posterior_of_an_estimator(model):
+def test_probability_of_an_estimator(model):
     words = np.where(Y == 1, "fraud", "legit")
-    # the posterior is that of the loss
+    # the probability is that of the loss
     model = clone(model).set_params(calibration=None).fit(X, words)
-    display = PosteriorDisplay.from_estimator(model, X, words, n_bins=4, strategy="uniform")
+    display = ProbabilityDisplay.from_estimator(model, X, words, n_bins=4, strategy="uniform")
     assert_array_equal(
-        display.posterior_reliability,
+        display.probability_reliability,
         calibration_curve(Y == 0, model.predict_proba(X)[:, 1], n_bins=4),
     )
 
@@ -307,7 +307,7 @@ def make_displays(ax_of):
     return [
         FocalLossDisplay.from_losses(ax=ax_of(4)),
         CumulativeLossDisplay.from_predictions(LABELS, RAW, ax=ax_of(2)),
-        PosteriorDisplay.from_predictions(LABELS, RAW, FocalLoss(2.0), ax=ax_of(2)),
+        ProbabilityDisplay.from_predictions(LABELS, RAW, FocalLoss(2.0), ax=ax_of(2)),
     ]
 
 
@@ -364,13 +364,13 @@ def test_loss_display_refuses(kwargs, error, message):
     assert str(caught.value) == message
 
 
-@pytest.mark.parametrize("make", [CumulativeLossDisplay, PosteriorDisplay])
+@pytest.mark.parametrize("make", [CumulativeLossDisplay, ProbabilityDisplay])
 @pytest.mark.parametrize(
     ("y_true", "raw", "message"),
     [
         ([0, 1, 1], [0.0, 1.0], "y_true must have the shape of raw_prediction, (2,), got (3,)."),
-        ([0, 2], [0.0, 1.0], "y_true must hold the labels 0 and 1, both, got [0, 2]."),
-        ([0, 0], [0.0, 1.0], "y_true must hold the labels 0 and 1, both, got [0]."),
+        ([0, 2], [0.0, 1.0], "y_true must hold both labels, 0 and 1, got [0, 2]."),
+        ([0, 0], [0.0, 1.0], "y_true must hold both labels, 0 and 1, got [0]."),
         (["a", "b"], [0.0, 1.0], "y_true must be numeric, got dtype <U1."),
         ([0, 1], [0.0, np.nan], "raw_prediction must be finite, got nan."),
         ([0, 1], [0.0, -np.inf], "raw_prediction must be finite, got -inf."),
@@ -378,7 +378,7 @@ def test_loss_display_refuses(kwargs, error, message):
     ],
 )
 def test_predictions_are_checked(make, y_true, raw, message):
-    positional = [FocalLoss(2.0)] if make is PosteriorDisplay else []
+    positional = [FocalLoss(2.0)] if make is ProbabilityDisplay else []
     with pytest.raises(ValueError, match="must") as caught:
         make.from_predictions(y_true, raw, *positional)
     assert str(caught.value) == message
@@ -402,14 +402,14 @@ def test_cumulative_loss_refuses():
         make([0, 1], [0.0, 1.0], losses=["focal"])
 
 
-def test_posterior_display_refuses():
+def test_probability_display_refuses():
     with pytest.raises(TypeError, match=r"^loss must have the method inverse_link, got 2\.0\.$"):
-        PosteriorDisplay.from_predictions(LABELS, RAW, 2.0)
+        ProbabilityDisplay.from_predictions(LABELS, RAW, 2.0)
     with pytest.raises(ValueError, match="'strategy' parameter of calibration_curve must be"):
-        PosteriorDisplay.from_predictions(LABELS, RAW, FocalLoss(2.0), strategy="even")
+        ProbabilityDisplay.from_predictions(LABELS, RAW, FocalLoss(2.0), strategy="even")
 
 
-@pytest.mark.parametrize("make", [CumulativeLossDisplay, PosteriorDisplay])
+@pytest.mark.parametrize("make", [CumulativeLossDisplay, ProbabilityDisplay])
 def test_estimators_are_checked(make, model):
     words = np.where(Y == 1, "fraud", "legit")
     with pytest.raises(ValueError, match=r"^y must hold labels .*\['fraud', 'legit'\], got 'odd'"):
@@ -475,8 +475,8 @@ def test_comparison_looks():
 
 
 @image
-def test_posterior_looks():
-    return without_letters(PosteriorDisplay.from_predictions(LABELS, RAW, FocalLoss(2.0)))
+def test_probability_looks():
+    return without_letters(ProbabilityDisplay.from_predictions(LABELS, RAW, FocalLoss(2.0)))
 
 
 def test_nothing_is_left_open_or_cut_off():

@@ -192,7 +192,7 @@ def one_number(y, z):
         (noisy_hessian, None, {POSITIVE}, "rounding noise of a numerical second derivative"),
         (exact_hessian, None, {POSITIVE}, "negative for badly wrong samples"),
         (least_hessian, None, {STEP}, "Steps have no bound"),
-        (scores_as_probabilities, None, {NEAREST}, "taken for probabilities"),
+        (scores_as_probabilities, None, {NEAREST}, "taken as probabilities"),
         (clipped, None, {CUT}, "clip of the probabilities"),
         (focal, clipped_value, {CUT}, "clip of the probabilities"),
         (clip_for_double_precision, None, {SINGLE}, None),

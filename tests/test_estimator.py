@@ -840,7 +840,7 @@ def test_categories_of_any_kind(model, values):
 def test_category_column_of_another_kind(model):
     table = pd.DataFrame({"kind": pd.Categorical(np.where(Y == 1, 20, 10)), "number": X[:, 1]})
     model.fit(table, Y)
-    with pytest.raises(ValueError, match="'kind' must hold categories of the kind of fit, integer"):
+    with pytest.raises(ValueError, match="'kind' must hold categories of the kind in fit, integer"):
         model.predict(table.assign(kind=table["kind"].astype(str)))
     with pytest.raises(ValueError, match="'kind' must be of dtype category as in fit, got dtype f"):
         model.predict(table.assign(kind=1.5))
@@ -1130,8 +1130,8 @@ def test_silently_disabled_option_is_refused(name, params):
             "alpha must return 2 weights, one for each class, got 1",
         ),
         ({"alpha": 0.5}, Y + Y * (X[:, 0] > 1), {}, "got 0.5: a number is for two"),
-        ({"loss": SoftmaxFocalLoss(3)}, Y, {}, "loss must be one of 2 classes, as y has, got S"),
-        ({"loss": FocalLoss()}, np.arange(400) % 3, {}, "loss must be one of 3 classes, as y has"),
+        ({"loss": SoftmaxFocalLoss(3)}, Y, {}, "loss must be for 2 classes, as y has, got S"),
+        ({"loss": FocalLoss()}, np.arange(400) % 3, {}, "loss must be for 3 classes, as y has"),
         ({"loss": FocalLoss(), "gamma": 1.0}, Y, {}, "gamma must be left out where loss is given"),
         ({"loss": SoftmaxFocalLoss(2)}, Y, {}, "loss must have one raw score for two classes"),
         ({"max_step": 0}, Y, {}, "max_step must be None or > 0, got 0"),
@@ -1235,7 +1235,7 @@ def test_cat_features_of_catboost_may_be_text():
 
 
 def test_arguments_of_the_booster_s_fit(model):
-    with pytest.raises(TypeError, match=r"unexpected argument 'eval_set'. Validation data are X_"):
+    with pytest.raises(TypeError, match=r"unexpected argument 'eval_set'. Pass validation data"):
         model.fit(X, Y, eval_set=[(X, Y)])
 
 

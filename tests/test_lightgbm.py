@@ -133,7 +133,7 @@ def test_dart():
     by_hand = loss(Y, booster.predict(X, raw_score=True))
     assert_allclose(history["valid_0"]["focal_loss"][-1], by_hand, rtol=1e-6)
     for name in ("dart", "DART"):
-        with pytest.raises(ValueError, match="valid_sets must not hold train_set where boosting"):
+        with pytest.raises(ValueError, match="valid_sets must not hold train_set if boosting"):
             focalboost.lightgbm.train({**params, "boosting": name}, data, 10, [data], loss=loss)
 
 

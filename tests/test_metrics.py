@@ -128,7 +128,7 @@ def test_the_same_loss_is_in_the_history_once(library):
     module = pytest.importorskip(f"focalboost.{library}")
     _, history = train(library, {}, module.metric(LOSS))
     assert {name: len(values) for name, values in history.items()} == {"focal_loss": ROUNDS}
-    with pytest.raises(ValueError, match="must have another name in the history than the loss"):
+    with pytest.raises(ValueError, match="another name in the history than the training loss"):
         train(library, {}, module.metric(FocalLoss(1.0)))
 
 

@@ -222,8 +222,8 @@ def test_a_loss_that_no_file_can_hold(library):
     ("change", "message"),
     [
         ({"format": 2, "focalboost": "9.1"}, r"written by focalboost 9\.1, in a format"),
-        ({"class": "os.system"}, r"one of the losses \['AsymmetricLoss', .*, got 'os.system'"),
-        ({"class": "ScheduledLoss"}, r"one of the losses .*, got 'ScheduledLoss'"),
+        ({"class": "os.system"}, r"must be one of \['AsymmetricLoss', .*, got 'os.system'"),
+        ({"class": "ScheduledLoss"}, r"must be one of .*, got 'ScheduledLoss'"),
         ({"parameters": {"gamma": -1.0, "alpha": None}}, "gamma must be >= 0, got -1"),
     ],
 )

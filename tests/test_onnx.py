@@ -249,7 +249,7 @@ def test_categories_of_the_classifier_are_refused():
         {"a": X[:, 0], "b": pandas.Categorical(np.where(X[:, 1] > 0, "u", "v"))}
     )
     model = FocalClassifier(classifier("lightgbm")).fit(frame, Y[2])
-    with pytest.raises(ValueError, match=r"X must have had numbers alone .* columns \[1\]"):
+    with pytest.raises(ValueError, match=r"X must have held only numbers .* columns \[1\]"):
         to_onnx(model)
 
 
@@ -310,5 +310,5 @@ def test_what_holds_no_loss_is_refused():
 
 def test_functions_of_ones_own_are_refused():
     factor = (np.cos, lambda p: -np.sin(p), lambda p: -np.cos(p))
-    with pytest.raises(ValueError, match="factor must be a name where the loss goes into a file"):
+    with pytest.raises(ValueError, match="factor must be a name to export the loss"):
         add_posterior(Graph(), "raw", ModulatedLoss(factor), 1.0, (), "proba")

@@ -87,14 +87,25 @@ def test_refit_refuses_what_it_cannot_do():
         refit(booster, X, y, 1.5)
     with pytest.raises(ValueError, match=r"y_true must lie in \[0, 1\], got 2"):
         refit(booster, X, 2 * y)
-    with pytest.raises(ValueError, match="label must have one for each of the 2000 samples"):
+    with pytest.raises(ValueError, match="label must have one value for each of the 2000 samples"):
         refit(booster, X, y[1:])
     with pytest.raises(ValueError, match="booster must have no linear trees"):
         refit(lightgbm_model(FocalLoss(2.0), X, y, linear_tree=True), X, y)
     lightgbm = pytest.importorskip("lightgbm")
     plain = lightgbm.train({**QUIET["lightgbm"], "objective": "binary"}, lightgbm.Dataset(X, y), 2)
-    with pytest.raises(ValueError, match="loss must be given where the booster does not hold it"):
+    with pytest.raises(ValueError, match="loss must be given if the booster does not hold it"):
         refit(plain, X, y)
+
+
+def test_refit_records_the_loss_of_a_model_that_holds_none():
+    lightgbm = pytest.importorskip("lightgbm")
+    from focalboost.lightgbm import objective, refit
+
+    X, y = data(0, 0.0)
+    loss = FocalLoss(2.0)
+    params = {**QUIET["lightgbm"], "objective": objective(loss)}
+    booster = lightgbm.train(params, lightgbm.Dataset(X, y), 2)
+    assert loss_of(refit(booster, X, y, loss=loss)) == loss
 
 
 @pytest.mark.parametrize("gamma", [0.0, 2.0, 5.0])

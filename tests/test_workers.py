@@ -40,7 +40,7 @@ OTHERS = {
     "label": (r"y_true must lie in \[0, 1\], got 2.0", "Another worker refused its samples"),
     "loss": (
         r"got FocalLoss\(gamma=1.0, .*\) with max_step=4.0 on worker 1, and FocalLoss\(gamma=2.0",
-        r"got FocalLoss\(gamma=2.0, .*\) with max_step=4.0 on worker 0, and others",
+        r"got FocalLoss\(gamma=2.0, .*\) with max_step=4.0 on worker 0, and different ones",
     ),
     "max_step": ("with max_step=2.0 on worker 1", "with max_step=4.0 on worker 0"),
     "round": ("RuntimeError: in round 3", "XGBoostError"),

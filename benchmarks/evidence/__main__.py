@@ -1,10 +1,11 @@
-"""What focal loss does on imbalanced tables, against everything else: see benchmarks/EVIDENCE.md.
+"""Focal loss on imbalanced tables, compared with its alternatives: see benchmarks/EVIDENCE.md.
 
     python benchmarks/evidence run [--smoke] [--part PART ...] [--data DIR] --out DIR
     python benchmarks/evidence summary DIR
 
-``run`` appends to one CSV a part, skips what is there already, and trains on one thread in each of
---jobs processes. ``summary`` prints the tables of all parts that are there, and draws figures.
+``run`` appends to one CSV file per part, skips what the file holds already, and trains on one
+thread in each of --jobs processes. ``summary`` prints the tables of all parts that have a file, and
+draws figures.
 """
 
 import argparse
@@ -37,7 +38,7 @@ COLUMNS = [
     "calibration_slope", "calibration_error", "f1", "mcc", "f1_tuned", "mcc_tuned",
     "mean_over_rate", "seconds", "test_share", "gamma", "failed_trials", "error",
 ]  # fmt: skip
-# The trials of each, in the order of a run.
+# The number of trials of each part, in the order of a run.
 PARTS = {
     "lightgbm": 7,
     "noise": 2,
@@ -65,7 +66,7 @@ PACKAGES = [
 
 
 def tasks(part, options):
-    """Return the part's keys, each with the function that computes its rows and its arguments."""
+    """Return the part's keys, each with the function that computes its rows, and arguments."""
     folder, trials = options.data, options.trials or PARTS[part]
     folds = range(options.folds or SPLITS * options.repeats)
     if part in arms.ALL:
@@ -226,7 +227,7 @@ def environment():
 
 
 def run(options):
-    # A run that is ended writes its record first.
+    # A run that is terminated writes its record first.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     options.out.mkdir(parents=True, exist_ok=True)
     manifest = options.out / "manifest.csv"
@@ -244,11 +245,11 @@ def main():
     runs.add_argument("--data", help="folder of further sets as <name>.csv.gz")
     runs.add_argument("--part", nargs="+", choices=PARTS, default=[*PARTS])
     runs.add_argument("--sets", nargs="+", help="only these sets")
-    runs.add_argument("--trials", type=int, help="in the place of each part's number")
-    runs.add_argument("--repeats", type=int, default=1, help=f"of {SPLITS} outer folds")
-    runs.add_argument("--folds", type=int, help="the first of these folds alone")
+    runs.add_argument("--trials", type=int, help="number of trials, instead of each part's")
+    runs.add_argument("--repeats", type=int, default=1, help=f"repeats of {SPLITS} outer folds")
+    runs.add_argument("--folds", type=int, help="only so many folds, from the first")
     runs.add_argument("--jobs", type=int, default=2)
-    runs.add_argument("--smoke", action="store_true", help="a minute's part of it, for a test")
+    runs.add_argument("--smoke", action="store_true", help="a minute's worth of tasks, as a test")
     commands.add_parser("summary").add_argument("folder", type=Path)
     options = parser.parse_args()
     if options.command == "summary":

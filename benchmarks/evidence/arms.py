@@ -1,9 +1,10 @@
 """The arms: what is compared, each as its users would train it.
 
-An arm suggests its own parameters to an Optuna trial, and is fitted with them and the trees'. A fit
-is a function from samples to the log-odds in each of its views (with several classes, to
-log-probabilities): "as is" are the probabilities that the arm hands out. Packages are imported in
-the arms, so that a run without one has an error in its rows and goes on.
+An arm draws its own parameters from an Optuna trial, and is fitted with them and with those of the
+trees. A fit returns a function from samples to the log-odds (with several classes, to the
+log-probabilities) in each view of the arm; the view "as is" holds the probabilities that the arm
+gives its users. Packages are imported in the arms, so that a run without a package has an error in
+its rows and goes on.
 """
 
 from collections.abc import Callable
@@ -30,7 +31,7 @@ UNCORRECTED = "uncorrected"  # by the closed form, or for the weight of the posi
 CLOSED_FORM = "closed form"
 ALL = ("lightgbm", "xgboost", "catboost")
 GAMMA = (0.0, 5.0)
-# of the other packages, whose gamma must be above 0
+# for the other packages, whose gamma must be above 0
 GAMMA_ABOVE_0 = (0.1, 5.0)
 GAMMAS = (0.0, 0.5, 1.0, 2.0, 5.0)
 
@@ -62,14 +63,14 @@ def _suggest_bound(booster):
 
 
 def _weighted(booster, tree, own, data, seed):
-    """Train with a weight of the positives, and take it out of the log-odds again."""
+    """Train with a weight of the positives, and remove it from the log-odds again."""
     weighted, shift = {**tree, "scale_pos_weight": own["weight"]}, np.log(own["weight"])
     raw = boosters.fit_own(booster, weighted, data, seed, shift)
     return lambda X: {AS_IS: raw(X) - shift, UNCORRECTED: raw(X)}
 
 
 def focal(loss=None, alpha=None):
-    """Return the fit of FocalClassifier with a loss of own parameters, or with their gamma."""
+    """Return the fit of FocalClassifier, with ``loss(**own)`` or with the gamma of ``own``."""
 
     def fit(booster, tree, own, data, seed):
         how = {"loss": loss(**own)} if loss else own
@@ -216,7 +217,7 @@ def _gbdtcbl(booster, tree, own, data, seed):
 
 
 def _undersampled(booster, tree, own, data, seed):
-    """Bag ten boosters, each on as many negatives as there are positives; take that out again."""
+    """Bag ten boosters, each on as many negatives as positives, and correct for that."""
     from imblearn.ensemble import BalancedBaggingClassifier
 
     member = boosters.make(booster, {**tree, **own}, seed)
@@ -286,7 +287,7 @@ BINARY = [
         gammas=GAMMAS,
         fixed={"gamma": 1.0},
     ),
-    # In CatBoost's batches of a few samples its table takes ten times as long as focal loss.
+    # In CatBoost's small batches the table of this loss takes ten times as long as focal loss.
     Arm("calibrated focal", focal(CalibratedFocalLoss), _gamma(GAMMA), ("lightgbm", "xgboost")),
     Arm("robust focal", focal(robust)),
     Arm("1 + p", focal(one_plus_p)),
@@ -311,7 +312,7 @@ NOISE = [
 
 
 def of(booster, n_classes=2):
-    """Return the arms of the main tables that the booster has."""
+    """Return the arms of the main tables for a booster."""
     return [
         arm for arm in BINARY if booster in arm.boosters and (n_classes == 2 or arm.several_classes)
     ]

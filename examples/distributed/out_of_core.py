@@ -3,8 +3,8 @@
     pip install "focalboost[xgboost,lightgbm]"
     python examples/distributed/out_of_core.py
 
-Labels and weights are in memory, a number or two for each sample; the features are read part by
-part, from files here. The models are those of samples in memory.
+Labels and weights are in memory, one or two numbers for each sample; the features are read part by
+part, here from files. The models are the same as with all samples in memory.
 """
 
 import tempfile
@@ -24,7 +24,7 @@ N_PARTS = 4
 
 
 class Parts(xgboost.DataIter):
-    """The parts one after the other, cached on disk by XGBoost where it is given a prefix."""
+    """The parts one after another, which XGBoost caches on disk if a prefix is given."""
 
     def __init__(self, folder, cache_prefix=None):
         self._folder, self._next = folder, 0
@@ -43,7 +43,7 @@ class Parts(xgboost.DataIter):
 
 
 class Part(lightgbm.Sequence):
-    """A part of which LightGBM reads some rows at a time, from the file."""
+    """A part, from whose file LightGBM reads a batch of samples at a time."""
 
     batch_size = 1_000
 
@@ -59,7 +59,7 @@ class Part(lightgbm.Sequence):
 
 def by_xgboost(folder, X, y):
     params = {"max_depth": 4, "min_child_weight": 0.1, "tree_method": "hist"}
-    # ExtMemQuantileDMatrix, of XGBoost 3.0 and newer, is the faster one for the "hist" method.
+    # ExtMemQuantileDMatrix, of XGBoost 3.0 and newer, is faster for the "hist" method.
     external = xgboost.DMatrix(Parts(folder, cache_prefix=str(folder / "cache")))
     boosters = [
         focalboost.xgboost.train(params, data, 20, loss=LOSS)
@@ -80,7 +80,7 @@ def by_lightgbm(folder, X, y):
 
 def main():
     X, y = make_classification(20_000, 10, weights=[0.97], random_state=0)
-    X = X.round(1)  # few values, for which the bins of parts are those of the whole
+    X = X.round(1)  # few values, so that the bins of the parts are those of all samples
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         for i, (X_part, y_part) in enumerate(

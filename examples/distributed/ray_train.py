@@ -1,10 +1,10 @@
-"""Training on the workers of a Ray cluster, by Ray Train.
+"""Training on the workers of a Ray cluster, with Ray Train.
 
     pip install "focalboost[xgboost]" "ray[data,train]"
     python examples/distributed/ray_train.py
 
-Ray starts the workers, gives each its shard and XGBoost's communicator; the loop on each is the
-call of `focalboost.xgboost.train` as it is on one machine. With Ray 2.60 and XGBoost 3.2 it prints
+Ray starts the workers, and gives each its shard and XGBoost's communicator; each worker calls
+`focalboost.xgboost.train` as on one machine. With Ray 2.60 and XGBoost 3.2 it prints
 
     rounds: 47, loss: FocalLoss(gamma=2.0, alpha=None)
     rate of positives: 0.0333, mean probability: 0.0309

@@ -4,10 +4,10 @@
     python examples/distributed/spark.py
 
 Spark needs a Java runtime, 17 or newer (Debian: apt install openjdk-17-jre-headless). The workers
-of a barrier stage run at the same time and can talk: worker 0 starts XGBoost's tracker, and each
-calls `focalboost.xgboost.train` as on one machine, with its own partition. The second way is
-XGBoost's own SparkXGBClassifier, which takes the objective as `obj`, and the init score as
-`base_score`; its predictions are the sigmoid, of which `loss.inverse_link` of the raw scores makes
+of a barrier stage run at the same time and can communicate: worker 0 starts XGBoost's tracker, and
+each worker calls `focalboost.xgboost.train` as on one machine, with its own partition. The second
+way is XGBoost's own SparkXGBClassifier, which takes the objective as `obj`, and the init score as
+`base_score`. Its predictions are the sigmoid; `loss.inverse_link` of the raw scores gives the
 probabilities. With Spark 4.3 and XGBoost 3.2 it prints
 
     barrier stage: FocalLoss(gamma=2.0, alpha=None)
@@ -40,7 +40,7 @@ N_WORKERS, N_ROUNDS = 2, 50
 
 
 def train_on_worker(parts):
-    """Train on the samples of this worker; worker 0 gives back the model, which all have."""
+    """Train on the samples of this worker; worker 0 returns the model, which all workers have."""
     task = BarrierTaskContext.get()
     tracker, arguments = None, None
     if task.partitionId() == 0:

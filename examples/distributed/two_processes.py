@@ -1,11 +1,11 @@
-"""XGBoost on two processes that know half of the samples each, by its own tracker.
+"""XGBoost in two processes with half of the samples each, connected by its own tracker.
 
     pip install "focalboost[xgboost]"
     python examples/distributed/two_processes.py
 
-What Dask, Ray and Spark do under the hood: a tracker, a communicator on each worker, and the same
-call of `focalboost.xgboost.train` on each, with its own part of the samples. Init score and metric
-are those of all samples, so that both processes have the model of one process.
+This is what Dask, Ray and Spark do under the hood: a tracker, a communicator on each worker, and
+the same call of `focalboost.xgboost.train` on each worker, with its own part of the samples. Init
+score and metric are those of all samples, so that both processes get the model of a single process.
 """
 
 import multiprocessing
@@ -24,7 +24,7 @@ PARAMS = {"max_depth": 4, "eta": 0.1, "min_child_weight": 0.1, "nthread": 1}
 def make_data():
     X, y = make_classification(20_000, 10, weights=[0.97], random_state=0)
     order = np.argsort(y, kind="stable")  # all positives on the last worker
-    return X[order].round(1), y[order]  # few values, for which the workers' bins are the same
+    return X[order].round(1), y[order]  # few values, so that the workers' bins are the same
 
 
 def train(X, y):

@@ -1,1 +1,1 @@
-"""The port between the losses and the boosters: what crosses it, and nothing of any booster."""
+"""The port between the losses and the boosters: code for all boosters, and of none."""

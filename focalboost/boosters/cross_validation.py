@@ -1,4 +1,4 @@
-"""What the `cv` of several boosters has in common."""
+"""What the `cv` functions of several boosters have in common."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def as_folds(folds: Any, nfold: Any) -> Any:
     if folds is None:
         check_whole("nfold", nfold, 2)
         return None
-    rule = "pairs of indices for training and validation, or a splitter of scikit-learn's"
+    rule = "pairs of indices for training and validation, or a scikit-learn splitter"
     if isinstance(folds, str | type):
         check_kind("folds", folds, (), rule)
     if hasattr(folds, "split"):
@@ -36,7 +36,7 @@ def preprocessed(
     refused: Iterable[Refused],
     metric_names: Iterable[str],
 ) -> tuple[Any, Any, dict[str, Any]]:
-    """Return the data of a fold and its parameters as the user's function changes them."""
+    """Return the data of a fold and its parameters after the user's function changed them."""
     check_kind("fpreproc", fpreproc, Callable, "a function of a fold's data and parameters")
     first, second, new = fpreproc(first, second, dict(params))
     changed = {k: v for k, v in new.items() if k not in params or params[k] is not v}

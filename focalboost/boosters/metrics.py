@@ -1,9 +1,9 @@
-"""Metrics beside the loss, computed on probabilities as beside a booster's own loss.
+"""Metrics in addition to the loss, computed on probabilities as with a booster's own loss.
 
-Under a Python objective a booster hands its metrics raw scores, which its own objective would have
-turned into probabilities. One rule for all boosters: a metric that only looks at the order of the
-scores is the booster's own; the metrics of this module are computed on the probabilities; other
-names are refused; and a function of the user's is given the probabilities.
+With a Python objective, a booster passes raw scores to its metrics, which its own objective would
+have turned into probabilities. The same rules hold for all boosters: a metric that depends only on
+the order of the scores is the booster's own; the metrics of this module are computed on the
+probabilities; other names are refused; and a function of the user is given the probabilities.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def log_loss(classes: Classes, labels: Array, log_odds: Array) -> Array:
 
 
 def error(classes: Classes, labels: Array, log_odds: Array, threshold: float = 0.5) -> Array:
-    """Return 1 where the class is not the label's, a mixture where a label is one.
+    """Return 1 where the class differs from the label, and a mixture for a soft label.
 
     With two classes the class is positive where its probability is above the threshold.
     """
@@ -47,7 +47,7 @@ def brier_score(classes: Classes, labels: Array, log_odds: Array) -> Array:
 
 @dataclass(frozen=True)
 class OfProbabilities:
-    """What the raw scores of a loss are worth by their probabilities, called as a mean loss."""
+    """A metric of the probabilities that raw scores stand for, called like a mean loss."""
 
     loss: Loss
 
@@ -60,7 +60,7 @@ class OfProbabilities:
     def value(self, y_true: Array, log_odds: Array, sample_weight: Array | None) -> float:
         raise NotImplementedError
 
-    # As a loss of several classes says it.
+    # The attributes of a loss of several classes.
     @property
     def is_multiclass(self) -> bool:
         return self.loss.is_multiclass
@@ -72,7 +72,7 @@ class OfProbabilities:
 
 @dataclass(frozen=True)
 class MeanValue(OfProbabilities):
-    """The weighted mean of a value of each sample, which its classes, label and log-odds give."""
+    """The weighted mean of a value of each sample, given classes, labels and log-odds."""
 
     of_samples: Callable[[Classes, Array, Array], Array]
 
@@ -82,13 +82,13 @@ class MeanValue(OfProbabilities):
 
 
 def by_name(name: str, loss: Loss, of_samples: Callable[..., Array]) -> Loss:
-    """Return a booster's metric as its adapter's metric takes a loss."""
+    """Return a booster's metric as a loss, which the adapter's `metric` takes."""
     return as_metric(MeanValue(loss, of_samples), name)
 
 
 @dataclass(frozen=True)
 class UserMetric:
-    """A function of the user's, given probabilities as beside a booster's own objective."""
+    """A function of the user, given probabilities as with a booster's own objective."""
 
     function: Callable[..., Any]
     loss: Loss
@@ -98,9 +98,9 @@ class UserMetric:
 
 
 def of_user(functions: Iterable[Any], name: str, own: Any) -> list[Callable[..., Any]]:
-    """Return the functions of a user's argument, those of `metric` as they are.
+    """Return the metric functions of the user, functions made by `metric` as they are.
 
-    The training adds its own loss, so that the same one need not be there twice.
+    The training adds its own loss, so that the same function is left out.
     """
     found: list[Callable[..., Any]] = []
     for function in functions:
@@ -110,7 +110,7 @@ def of_user(functions: Iterable[Any], name: str, own: Any) -> list[Callable[...,
             found.append(UserMetric(function, own.loss))
         elif function.loss.name == own.loss.name and function != own:
             raise ValueError(
-                f"{name} must have another name in the history than the loss that trains, "
+                f"{name} must have another name in the history than the training loss, "
                 f"{own.loss.name}, got {function.loss!r}. Give a function of your own."
             )
         elif function != own:
@@ -119,7 +119,7 @@ def of_user(functions: Iterable[Any], name: str, own: Any) -> list[Callable[...,
 
 
 def refuse_metric(name: str, asked: Any, known: Iterable[str], remedy: str) -> NoReturn:
-    """Raise the error for a metric of the booster's that would be wrong on raw scores."""
+    """Raise a ValueError for a metric of the booster that would be wrong on raw scores."""
     raise ValueError(
         f"{name} must be {' or '.join(sorted(known))}, got {asked!r}: with a Python objective it "
         f"would be computed on raw scores. {remedy}"

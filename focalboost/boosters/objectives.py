@@ -1,4 +1,4 @@
-"""A loss as a booster calls for it: its samples read and checked, its results checked."""
+"""A loss as the objective of a booster, with checks of its samples and its results."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Samples = tuple[Array, Array | None]
 
 
 def labels_and_weights(data: Any) -> Samples:
-    """Return what a LightGBM Dataset or XGBoost DMatrix holds, in single precision as it does."""
+    """Return labels and weights of a Dataset or DMatrix, which holds them in single precision."""
     weight = data.get_weight()
     labels = np.asarray(data.get_label(), dtype=np.float32)
     # LightGBM has None where no weights were set, XGBoost an empty array.
@@ -40,7 +40,7 @@ def check_samples(classes: Classes, labels: Any, weights: Any) -> Samples:
 
 
 def check_scores(classes: Classes, raw_prediction: Any) -> Array:
-    """Return raw scores as a booster hands them over, one or K a sample."""
+    """Return raw scores as a booster passes them, one or K for each sample."""
     z = np.asarray(raw_prediction)
     if z.dtype not in (np.float32, np.float64):
         z = as_numbers("raw_prediction", z).astype(np.float64)
@@ -73,7 +73,7 @@ def match(z: Array, y: Array, w: Array | None) -> tuple[Array, Array, Array | No
 
 
 def not_finite(z: Array, gradient: Array) -> ValueError:
-    """Return the error for scores or derivatives of which one is not finite."""
+    """Return the error for scores or derivatives that are not all finite."""
     check_finite(z)
     name = "curvature" if is_finite(gradient) else "gradient"
     return ValueError(f"loss must give a finite {name}, got NaN or inf.")
@@ -81,17 +81,17 @@ def not_finite(z: Array, gradient: Array) -> ValueError:
 
 @dataclass(frozen=True)
 class Called:
-    """What LightGBM and XGBoost call: with scores and data, or with labels, scores and weights.
+    """A function for LightGBM and XGBoost: of scores and data, or labels, scores and weights.
 
-    ``known`` has the labels and weights of the data sets of a training, by the id of each.
+    ``known`` has the labels and weights of the data sets of a training, by the data set's id.
     """
 
     loss: Loss
     known: dict[int, Samples] = field(default_factory=dict, repr=False, compare=False, kw_only=True)
-    # of a training whose labels and weights were checked before it
+    # True in a training whose labels and weights were checked before it
     is_checked: bool = field(default=False, repr=False, compare=False, kw_only=True)
 
-    # A value: LightGBM copies its parameters, and need not copy the samples.
+    # Returns itself: LightGBM copies its parameters, and need not copy the samples.
     def __deepcopy__(self, memo: Any) -> Any:
         return self
 
@@ -119,7 +119,7 @@ class Called:
     def finite_samples(
         self, first: Any, second: Any, sample_weight: Any
     ) -> tuple[Array, Array, Array | None]:
-        """Return `samples`, of which no score is NaN or inf, as a metric needs them."""
+        """Return `samples` after a check for scores of NaN or inf, which a metric cannot take."""
         y, z, w = self.samples(first, second, sample_weight)
         check_finite(z)
         return y, z, w
@@ -129,13 +129,13 @@ class Called:
 class Objective(Called):
     """Gradient and curvature of a loss.
 
-    The factor of the curvature is what the booster's own multiclass loss has.
+    The curvature is multiplied by ``factor``, as in the booster's own multiclass loss.
     """
 
     factor: float = 1.0
     max_step: float | None = 4.0
     n_threads: int = 1
-    # Options that have no effect beside it, where the booster hands over its parameters.
+    # Options that have no effect with it, for boosters that pass their parameters.
     switched_off: tuple[Refused, ...] = field(default=(), repr=False, compare=False)
 
     # LGBMClassifier counts these parameters and passes weights to the third, XGBClassifier looks
@@ -150,7 +150,7 @@ class Objective(Called):
     ) -> tuple[Array, Array]:
         """Return gradient and curvature, in the arrays of ``out`` where it is given.
 
-        A NaN among them would end the learning without a word, and is an error.
+        A NaN among them would end the learning silently, and is an error.
         """
         found = self.loss.kernel.weighted_derivatives(
             y, z, w, self.max_step, self.n_threads, out, self.factor
@@ -172,19 +172,19 @@ def class_sums(classes: Classes, samples: Samples) -> Array:
 
 
 def one_of_each(sums: Array) -> Samples:
-    """Return a sample of each class, with its sum as the weight, which stand for all samples."""
+    """Return a sample of each class, weighted by the sum of its class, to stand for all samples."""
     return np.arange(len(sums), dtype=np.float64), sums
 
 
 def warn_of_no_split(
     objective: Objective, samples: Samples, init_score: Any, name: str, least: float
 ) -> None:
-    """Warn where the curvature of all samples at the start is less than two leaves must have."""
+    """Warn where the curvature of all samples at the start is less than two leaves need."""
     classes = objective.loss.kernel.classes
     y, w = samples
     are_hard = classes.n_scores > 1 or np.all((y == 0) | (y == 1))
-    # In place of every sample, but for a loss of somebody else's, which may look at all of them;
-    # between 0 and 1 the bound is no mixture of those at 0 and at 1.
+    # One sample of each class stands for all, except with a foreign loss, which may look at all
+    # samples, and with soft labels, for which the bound is no mixture of the bounds at 0 and at 1.
     if are_hard and not isinstance(objective.loss, ForeignLoss):
         y, w = one_of_each(class_sums(classes, samples))
     scores = classes.repeat(init_score, len(y))
@@ -192,8 +192,8 @@ def warn_of_no_split(
     total = float(np.max(np.sum(curvature, axis=0, dtype=np.float64)))
     if total < 2 * least:
         warnings.warn(
-            f"{name} is {least:g}, which each leaf must have, and the curvature of all samples at "
-            f"the start is {total:.3g}: no tree can split, and the model is a constant. Set "
+            f"{name} is {least:g}, the least curvature of a leaf, and the curvature of all samples "
+            f"at the start is {total:.3g}: no tree can split, and the model is a constant. Set "
             f"{name} below {total / 2:.1g}, or multiply the sample weights.",
             stacklevel=3,
         )
@@ -205,7 +205,7 @@ class RoundObjective:
 
     schedule: Loss | ScheduledLoss
     make: Callable[..., Objective] = field(repr=False)
-    # not shown: MLflow writes down how the objective shows itself
+    # not in the repr, which MLflow logs
     known: dict[int, Samples] = field(repr=False)
     max_step: float | None
     n_threads: int
@@ -215,11 +215,11 @@ class RoundObjective:
         self._out: Sequence[Array] | None = None
 
     def __deepcopy__(self, memo: Any) -> RoundObjective:
-        # LightGBM copies its parameters, and would never hear of the round.
+        # LightGBM copies its parameters, and a copy would not learn of a new round.
         return self
 
     def enter(self, i: int) -> None:
-        """Go on with the loss of round i."""
+        """Continue with the loss of round i."""
         loss = self.schedule.at(i)
         if loss is not self.objective.loss:
             self.objective = self._of(loss)
@@ -244,5 +244,5 @@ class RoundObjective:
 def known_samples(
     classes: Classes, data_sets: Iterable[tuple[Any, Any, Any]]
 ) -> dict[int, Samples]:
-    """Return the checked samples of data sets, given each with its labels and weights."""
+    """Return the checked samples of data sets, each given with its labels and weights."""
     return {id(data): check_samples(classes, labels, w) for data, labels, w in data_sets}

@@ -18,7 +18,7 @@ ALPHA = (
     "for a positive weight of w = 10, alpha = 0.909."
 )
 START = "Training starts at the init score of the loss."
-# What a booster's classifier is told of its own metrics inside FocalClassifier.
+# The remedy for a booster's own metrics inside FocalClassifier.
 STOPPING = "Use stopping_metric and early_stopping_rounds of FocalClassifier."
 
 _SPECIAL = re.compile(r'[\[\]{}<>",:]')
@@ -48,7 +48,7 @@ def refuse(params: Mapping[str, Any], refused: Iterable[Refused]) -> None:
 
 
 def warn_of(params: Mapping[str, Any], refused: Iterable[Refused]) -> None:
-    """Warn of what `refuse` refuses, where an earlier training may have set it."""
+    """Warn of options that `refuse` refuses, where an earlier training may have set them."""
     try:
         refuse(params, refused)
     except ValueError as error:
@@ -62,26 +62,26 @@ def as_params(params: Any) -> dict[str, Any]:
 
 
 def check_rounds(**rounds: Any) -> None:
-    """Raise a ValueError for a number of rounds that is given and is none."""
+    """Raise a ValueError for a number of rounds that is neither None nor a whole number >= 1."""
     for name, value in rounds.items():
         if value is not None:
             check_whole(name, value, 1)
 
 
 def check_model(name: str, model: Any, kinds: Any, rule: str) -> None:
-    """Raise an error for a model to continue that is none, or for a path where no file is."""
+    """Raise an error for a model to continue of the wrong kind, or a path without a file."""
     check_kind(name, model, (str, os.PathLike, kinds), rule)
     if isinstance(model, str | os.PathLike) and not os.path.exists(model):
         raise ValueError(f"{name} must be {rule}, got no file at {os.fspath(model)!r}.")
 
 
 def without(params: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    """Return the parameters but for these."""
+    """Return the parameters without those of these names."""
     return {name: value for name, value in params.items() if name not in names}
 
 
 def thread_count(value: Any, name: str = "n_jobs") -> int:
-    """Return the number of threads that a booster's own setting means; by default all cores."""
+    """Return the number of threads of a booster's own setting; by default all cores."""
     try:
         count = int(value or 0)
     except (TypeError, ValueError):
@@ -94,9 +94,9 @@ def thread_count(value: Any, name: str = "n_jobs") -> int:
 
 
 def plain_names(table: Any) -> Any:
-    """Return a frame with column names as LightGBM and XGBoost take them.
+    """Return a frame with column names that LightGBM and XGBoost take.
 
-    They refuse characters of JSON, in whose place is an underscore and the column's position.
+    They refuse characters of JSON. An underscore replaces each, and the column's position follows.
     """
     names = [*getattr(table, "columns", [])]
     plain = [

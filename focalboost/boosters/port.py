@@ -13,7 +13,8 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 from focalboost.losses import Loss
 from focalboost.losses._types import Array, Values
 
-# An array, a sparse matrix or a frame; a classifier of a booster: the libraries have no types.
+# A table is an array, a sparse matrix or a frame, and an estimator is a booster's classifier: the
+# libraries have no types.
 Table: TypeAlias = Any
 Estimator: TypeAlias = Any
 Booster: TypeAlias = Any
@@ -39,7 +40,7 @@ class Job:
     init_score: Values
     training: Samples
     validation: Samples | None
-    # The mean loss, or a score, that early stopping watches, and the rounds without a better one.
+    # The mean loss or score that early stopping watches, and the rounds without a better value.
     metric: Loss
     is_score: bool
     patience: int | None
@@ -59,17 +60,17 @@ class Trained:
 
 
 class Adapter(Protocol):
-    """What the estimator asks of a booster's folder: its ``classifier.ADAPTER``."""
+    """What FocalClassifier needs of a booster's folder: its ``classifier.ADAPTER``."""
 
     @property
     def takes_several_classes(self) -> bool:
         """Whether a sample may have a raw score for each class."""
 
     def accepts(self, estimator: object) -> bool:
-        """Return whether it is a classifier of the booster that trains in this process."""
+        """Return whether this is a classifier of the booster that trains in this process."""
 
     def default(self) -> Estimator:
-        """Return the booster's classifier with its defaults, but for what it prints."""
+        """Return the booster's classifier with its defaults, except for what it prints."""
 
     def copy(self, estimator: Estimator) -> Estimator:
         """Return an unfitted copy."""
@@ -112,12 +113,12 @@ def _adapter(library: str) -> Adapter:
 
 
 def _loaded() -> Iterator[Adapter]:
-    # An estimator of a library is there only where the library is loaded.
+    # An estimator of a library can exist only where the library is loaded.
     return (_adapter(library) for library in LIBRARIES if library in sys.modules)
 
 
 class Found(NamedTuple):
-    """The library that a trained model is of, its module ``models``, and the native booster."""
+    """The library of a trained model, the library's module ``models``, and the native booster."""
 
     library: str
     models: Models
@@ -143,8 +144,8 @@ def record_in(found: Found) -> Any:
     text = found.models.read_record(found.booster)
     if text is None:
         raise ValueError(
-            "model must hold its loss, as one from train, cv or FocalClassifier does, got one "
-            "without. Use predict_proba of the loss on the model's raw scores."
+            "model must hold its loss, as models of train, cv and FocalClassifier do, got a "
+            "model without a loss. Call predict_proba of the loss on the model's raw scores."
         )
     return json.loads(text)
 

@@ -1,4 +1,4 @@
-"""The loss among what MLflow's autologging notes of a training."""
+"""The loss among the parameters that MLflow's autologging logs for a training."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from focalboost.losses.records import describe, record_of
 
 
 def note_loss(library: str, loss: Loss) -> None:
-    """Log class and parameters of the loss where the library's autologging keeps a run.
+    """Log class and parameters of the loss where the library's autologging has an active run.
 
     The autologging itself reads the booster's parameters, which do not hold the loss.
     """
@@ -29,5 +29,5 @@ def note_loss(library: str, loss: Loss) -> None:
     try:
         mlflow.log_params({"loss": record["class"] or describe(record), **noted})
     except mlflow.MlflowException as error:
-        # of a run that has another loss already; the training goes on, as under autologging
+        # The run has another loss already; the training goes on, as under autologging.
         warnings.warn(f"MLflow did not take the parameters of the loss: {error}", stacklevel=2)

@@ -40,7 +40,10 @@ class Forest(NamedTuple):
 
 
 def below(threshold: float) -> float:
-    """Return the largest single precision number that is not above: a value compares the same."""
+    """Return the largest single precision number that is not above the threshold.
+
+    A value in single precision compares the same with both.
+    """
     with np.errstate(over="ignore"):
         rounded = np.float32(threshold)
     return float(

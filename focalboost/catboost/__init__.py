@@ -1,4 +1,4 @@
-"""Losses in CatBoost: objective, metric, cv, and a train whose model holds its init score."""
+"""Losses for CatBoost: objective, metric, cv, and train, whose model holds its init score."""
 
 from focalboost.catboost.cross_validation import cv
 from focalboost.catboost.objectives import metric, objective

@@ -33,7 +33,7 @@ class CatBoostAdapter:
 
     def copy(self, estimator: cb.CatBoostClassifier) -> cb.CatBoostClassifier:
         refuse(estimator.get_params(), COLUMNS)
-        # scikit-learn's clone refuses CatBoost's classifiers where a parameter is a list.
+        # scikit-learn's clone refuses CatBoost's classifiers if a parameter is a list.
         return type(estimator)(**copy.deepcopy(estimator.get_params()))
 
     def fit(self, estimator: cb.CatBoostClassifier, job: Job) -> Trained:
@@ -43,7 +43,7 @@ class CatBoostAdapter:
         link = Link.of(classes)
         refuse(params, link.refused_in_classifier)
         init_score = in_single_precision(job.init_score)
-        # The objective adds it to the one score of two classes.
+        # With two classes the objective adds the init score to the raw scores.
         added = init_score if classes.n_scores == 1 else 0.0
         called = replace(objective(job.loss, max_step=job.max_step), start=added, is_checked=True)
         try_out(called, len(job.training.y))
@@ -81,14 +81,14 @@ class CatBoostAdapter:
         return Trained(estimator, history, estimator.tree_count_)
 
     def fit_own(self, estimator: cb.CatBoostClassifier, job: Job) -> Trained:
-        """Train the estimator in place with CatBoost's own log loss, and stop on it."""
+        """Train the estimator in place with CatBoost's own log loss, also for early stopping."""
         params = estimator.get_params()
         link = Link.of(job.loss.kernel.classes)
         refuse(params, link.refused_in_classifier)
         if all(params.get(name) is None for name in ("learning_rate", "eta")):
             raise ValueError(
-                "learning_rate must be given where CatBoost's own log loss is compared with other "
-                "losses, got None: CatBoost would fit it to the data for its own losses alone. "
+                "learning_rate must be given to compare CatBoost's own log loss with other losses, "
+                "got None: CatBoost would adapt it to the data only for its own losses. "
                 "Write CatBoostClassifier(learning_rate=0.1)."
             )
         cat_features = _cat_features(params, job)
@@ -118,7 +118,7 @@ class CatBoostAdapter:
 
 
 def _cat_features(params: dict[str, Any], job: Job) -> list[int]:
-    """Return the positions of the columns of categories: the user's, and those of the table."""
+    """Return the positions of categorical columns: those the user names, and the table's."""
     names = [*getattr(job.training.X, "columns", [])]
     own = [names.index(c) if c in names else int(c) for c in params.get("cat_features") or []]
     return sorted({*own, *job.categories})
@@ -140,7 +140,7 @@ def _evals(pool: cb.Pool, patience: int | None) -> dict[str, Any]:
 
 
 def _with_text(table: Any) -> Any:
-    """Return the table with its codes as strings, a missing one as "nan", as CatBoost asks."""
+    """Return the table with its codes as strings and missing ones as "nan", as CatBoost asks."""
     columns = [i for i, dtype in enumerate(getattr(table, "dtypes", [])) if dtype == "category"]
     if columns:
         table = table.copy(deep=False)

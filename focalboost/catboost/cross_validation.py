@@ -1,4 +1,4 @@
-"""Cross-validation in CatBoost, each fold from the init score of its own training part."""
+"""Cross-validation in CatBoost, with the init score of each fold's own training part."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ __all__ = ["cv"]
 
 _EARLY_STOPPING = ("early_stopping_rounds", "od_wait")
 _BY_MEAN = (
-    "cv stops by the mean curve of all folds: give early_stopping_rounds, the rounds without a "
-    "better mean."
+    "cv stops by the mean over all folds: use early_stopping_rounds, the number of rounds without "
+    "a better mean."
 )
 _ONE_BY_ONE = "cv trains the folds one after another, each from its first round."
-# Beside those that train refuses.
+# Refused in addition to what train refuses.
 _REFUSED = (
     Refused(("save_snapshot",), (None, False), _ONE_BY_ONE),
     Refused(("snapshot_file", "snapshot_interval"), (None,), _ONE_BY_ONE),
     Refused(("plot",), (False, None), f"{_ONE_BY_ONE} Plot the table that comes back."),
     Refused(("plot_file",), (None,), f"{_ONE_BY_ONE} Plot the table that comes back."),
-    Refused(("metric_update_interval",), (0.5, None), "It acts on CatBoost's plot alone."),
+    Refused(("metric_update_interval",), (0.5, None), "It acts only on CatBoost's plot."),
     Refused(("metric_period",), (1, None), "The mean curve needs the loss of each round."),
     Refused(("od_type",), ("Iter", None), _BY_MEAN),
     Refused(("od_pval",), (0, None), _BY_MEAN),
-    Refused(("use_best_model",), (False, None), "The models have the rounds of the table."),
+    Refused(("use_best_model",), (False, None), "The models have as many rounds as the table."),
 )
 
 
@@ -81,45 +81,45 @@ def cv(
     loss: Any,
     max_step: float | None = 4.0,
 ) -> Any:
-    """Cross-validate a training with the loss, as `catboost.cv` does with CatBoost's own losses.
+    """Cross-validate training with the loss, as `catboost.cv` does with CatBoost's own losses.
 
     Each fold starts at the loss's optimal constant on its own training part: `train` is called with
-    each training part, and the number of rounds that is best here is the one to give to `train`.
-    `catboost.cv` cannot start a fold at a score of its own, so that three things differ:
+    each training part, and the best number of rounds here is the one to pass to `train`.
+    `catboost.cv` cannot start each fold at an init score of its own. Therefore three things differ:
 
-    - The folds are scikit-learn's, which are not those of `catboost.cv` at the same seed.
+    - The folds are scikit-learn's, which differ from those of `catboost.cv` with the same seed.
     - The folds are trained one after another with all rounds. Early stopping shortens the table,
-      not the time; it watches the mean over the folds of the weighted mean loss.
+      not the training time; it watches the weighted mean loss, averaged over the folds.
     - Snapshots, plots and a ``metric_period`` are refused.
 
     Parameters
     ----------
     pool : catboost.Pool
-        Labels in [0, 1], or from 0 to K - 1 with K classes; it must have no ``baseline`` of its
-        own. With groups ``folds`` must be given.
+        Samples with labels in [0, 1], or from 0 to K - 1 with K classes, and no ``baseline``. If
+        the pool has groups, ``folds`` must be given.
     params : dict
-        CatBoost's parameters, of which the same are refused as by `train`. ``od_type``,
-        ``od_pval`` and ``use_best_model`` are refused too, and an ``eval_metric`` beside early
+        CatBoost's parameters. Those that `train` refuses are refused here too, and so are
+        ``od_type``, ``od_pval``, ``use_best_model``, and an ``eval_metric`` together with early
         stopping.
     dtrain, iterations, num_boost_round, fold_count, nfold, inverted, partition_random_seed, seed, \
     shuffle, logging_level, as_pandas, verbose, verbose_eval, log_cout, log_cerr
         As in `catboost.cv`.
     stratified : bool, optional
-        By default True where every label is a whole number.
+        By default True if every label is a whole number; not used with ``type="TimeSeries"``.
     early_stopping_rounds : int, optional
-        Rounds without a better mean after which the table ends.
+        Number of rounds without a better mean after which the table ends.
     metric_period, plot, plot_file, save_snapshot, snapshot_file, snapshot_interval, \
     metric_update_interval
         Must be left at their defaults.
     folds : iterable of (train, test) indices, or a splitter of scikit-learn, optional
-        In place of fold_count, inverted, type, shuffle and stratified.
+        Replaces ``fold_count``, ``inverted``, ``type``, ``shuffle`` and ``stratified``.
     type : {"Classical", "Inverted", "TimeSeries"}, default="Classical"
         As in `catboost.cv`.
     return_models : bool, default=False
         Whether to return the models of the folds too, each with its init score stored in it and
         with as many rounds as the table.
     loss : Loss or another object with the contract of a loss
-        See `objective`. A ScheduledLoss is refused, as by `train`.
+        See `objective`. A ScheduledLoss is refused, as in `train`.
     max_step : float or None, default=4.0
         Bound on a single sample's Newton step; see `objective`.
 
@@ -127,17 +127,21 @@ def cv(
     -------
     pandas.DataFrame or dict, or a tuple of it and of the list of models
         Columns ``"iterations"``, ``"test-MeanLoss-mean"``, ``"test-MeanLoss-std"``,
-        ``"train-MeanLoss-mean"`` and so on. The deviation is that of a sample, as in `catboost.cv`.
+        ``"train-MeanLoss-mean"`` and so on. The deviation is the sample standard
+        deviation, as in `catboost.cv`.
 
     Raises
     ------
     ValueError
-        If a label, raw score or parameter breaks its rule; the message names it.
+        If a label is out of range, a raw score is not finite, or a parameter is invalid or has no
+        effect with a Python objective. The message names it.
+    TypeError
+        If an argument is of a kind that the function does not take.
 
     Warns
     -----
     UserWarning
-        If numba is not installed, with which training on these data would be faster.
+        If numba is not installed and would make training on these data faster.
 
     Examples
     --------
@@ -219,19 +223,19 @@ def cv(
 
 
 def _own_names() -> set[str]:
-    """Return the names of the options that act on cv and not on the training of a fold."""
+    """Return the names of the options that act on cv, and not on training in a fold."""
     return {name for option in _REFUSED for name in option.names} | {*_EARLY_STOPPING}
 
 
 def _patience(params: dict[str, Any], early_stopping_rounds: int | None) -> int | None:
-    """Return the rounds of early stopping, or None without it; the argument comes first."""
+    """Return the number of early stopping rounds, or None; the argument takes precedence."""
     found = [early_stopping_rounds, *(params.get(name) for name in _EARLY_STOPPING)]
     patience = next((value for value in found if value is not None), None)
     if patience is None:
         return None
     if params.get("eval_metric") is not None:
         raise ValueError(
-            "eval_metric must be left out beside early_stopping_rounds, got "
+            "eval_metric must be left out with early_stopping_rounds, got "
             f"{params['eval_metric']!r}: early stopping watches the loss, which CatBoost computes "
             "only as its eval_metric. Leave out early_stopping_rounds, and read the best round "
             "from the table."
@@ -243,15 +247,15 @@ def _is_inverted(type: str, inverted: bool) -> bool:  # noqa: A002
     if type not in ("Classical", "Inverted", "TimeSeries"):
         raise ValueError(f"type must be 'Classical', 'Inverted' or 'TimeSeries', got {type!r}.")
     if inverted and type == "TimeSeries":
-        raise ValueError("inverted must be False where type is 'TimeSeries', got True.")
+        raise ValueError("inverted must be False if type is 'TimeSeries', got True.")
     return inverted or type == "Inverted"
 
 
 def _check_no_groups(pool: cb.Pool) -> None:
     if pool.get_group_id_hash() is not None:
         raise ValueError(
-            "folds must be given for a pool with groups, got None. Use scikit-learn's GroupKFold, "
-            "and give folds=list(GroupKFold(3).split(X, y, groups))."
+            "folds must be given for a pool with groups, got None. Use scikit-learn's GroupKFold: "
+            "folds=list(GroupKFold(3).split(X, y, groups))."
         )
 
 
@@ -259,7 +263,7 @@ def _check_folds_alone(**others: Any) -> None:
     defaults = {"fold_count": None, "nfold": None, "inverted": False, "type": "Classical"}
     for name, value in others.items():
         if value != defaults[name]:
-            raise ValueError(f"{name} must be left out beside folds, got {value!r}.")
+            raise ValueError(f"{name} must be left out if folds is given, got {value!r}.")
 
 
 def _splitter(
@@ -268,7 +272,7 @@ def _splitter(
     stratified: bool,
     random_state: int | None,
 ) -> Any:
-    """Return scikit-learn's splitter, which shuffles where it has a random state."""
+    """Return scikit-learn's splitter, which shuffles if it has a random state."""
     if type == "TimeSeries":
         return TimeSeriesSplit(n_folds)
     splitter = StratifiedKFold if stratified else KFold
@@ -276,9 +280,9 @@ def _splitter(
 
 
 def _columns(histories: list[dict[str, dict[str, list[float]]]]) -> dict[str, list[Any]]:
-    """Return the means and deviations over folds, under the names and in the order of CatBoost's.
+    """Return the means and deviations over folds, with CatBoost's names and in its order.
 
-    CatBoost computes some metrics, such as AUC, on validation data alone.
+    CatBoost computes some metrics, such as AUC, only on validation data.
     """
     n_rounds = len(next(iter(histories[0]["validation"].values())))
     columns: dict[str, list[Any]] = {"iterations": [*range(n_rounds)]}
@@ -292,12 +296,12 @@ def _columns(histories: list[dict[str, dict[str, list[float]]]]) -> dict[str, li
 
 
 def _deviation(values: Array) -> Array:
-    # One fold has none.
+    # A single fold has no deviation.
     return np.asarray(values.std(axis=0, ddof=1) if len(values) > 1 else np.zeros(values.shape[1]))
 
 
 def _stop(means: Iterable[float], patience: int) -> int:
-    """Return the number of rounds until the mean has had no better value for some rounds."""
+    """Return the number of rounds after which the mean has not improved for some rounds."""
     best, best_round, i = np.inf, 0, 0
     for i, mean in enumerate(means):
         if mean < best:

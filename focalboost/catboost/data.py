@@ -1,4 +1,4 @@
-"""What a training reads from CatBoost's Pools, and what it sets on them for its time."""
+"""What training reads from CatBoost's Pools, and what it sets on them temporarily."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def _check_columns(pool: cb.Pool) -> None:
         if found:
             raise ValueError(
                 f"pool must have no {kind} features, got columns {found}: with a Python objective "
-                "CatBoost computes other features of them than for a classification. Use "
-                "native=True, or make numbers of them before."
+                "CatBoost computes other features from them than for classification. Use "
+                "native=True, or encode them as numbers first."
             )
 
 
 def as_pool(data: Any, pool: cb.Pool) -> cb.Pool:
-    """Return a validation set, whose columns are of the kinds of the training Pool's."""
+    """Return a validation set as a Pool, with the kinds of columns of the training Pool."""
     rule = "a catboost.Pool, a path or a tuple (X, y), or a list of these"
     check_kind("eval_set", data, (cb.Pool, str, os.PathLike, tuple), rule)
     if isinstance(data, cb.Pool):
@@ -60,7 +60,7 @@ def labels_of(pool: cb.Pool) -> Array:
         raise ValueError("label must be set on pool and eval_set, got none.")
     labels = np.asarray(pool.get_label())
     if labels.dtype.kind in "OU":
-        # CatBoost keeps the labels of a file, and those that are not numbers, as strings.
+        # CatBoost keeps the labels of a file, and labels that are not numbers, as strings.
         with suppress(ValueError):
             labels = labels.astype(np.float64)
     return labels
@@ -68,13 +68,13 @@ def labels_of(pool: cb.Pool) -> Array:
 
 @contextmanager
 def baselines(pools: list[cb.Pool], init_score: Any, classes: Classes) -> Iterator[None]:
-    """Give the pools an init score, or none if None, and take it away again."""
+    """Set an init score on the pools (none if it is None), and remove it afterwards."""
     for p in pools:
         if np.size(p.get_baseline()):
             raise ValueError(
                 "baseline must not be set on pool or eval_set: train starts at the optimum of the "
-                "loss and stores it in the model, which cannot hold a score for each sample. For "
-                "scores of your own use catboost.train with objective(loss)."
+                "loss and stores it in the model, which cannot hold a score for each sample. To "
+                "use your own init scores, call catboost.train with objective(loss)."
             )
     try:
         for p in pools if init_score is not None else []:
@@ -86,7 +86,7 @@ def baselines(pools: list[cb.Pool], init_score: Any, classes: Classes) -> Iterat
 
 
 def baseline(init_score: Any, n_samples: int, classes: Classes) -> Array:
-    """Return an init score as CatBoost takes it, in two dimensions."""
+    """Return an init score as CatBoost takes it, as a two-dimensional array."""
     return classes.repeat(init_score, n_samples).reshape(n_samples, classes.n_scores)
 
 

@@ -1,4 +1,4 @@
-"""The metrics of a training in CatBoost, which takes a metric's name from its class."""
+"""The metrics of training in CatBoost, which takes a metric's name from its class."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from focalboost.catboost.objectives import MeanLoss
 from focalboost.losses import Loss
 from focalboost.losses._checks import as_list, kind_of
 
-# Those that look at the order of the scores alone, and CatBoost's own focal loss of raw scores.
+# Metrics of the order of the scores, and CatBoost's own focal loss, which takes raw scores.
 # With several classes the order of a class's scores is not that of its probabilities.
 _ON_RAW_SCORES = {"AUC", "PRAUC", "NormalizedGini", "QueryAUC", "Focal"}
 _BINARY = {
@@ -29,10 +29,10 @@ _MULTICLASS = {"MultiClass": metrics.log_loss, "ZeroOneLoss": metrics.error}
 
 @dataclass(frozen=True)
 class UserMetric:
-    """A metric object of the user's, which is given scores as beside CatBoost's own objective.
+    """A user's metric object, which is given the same kind of scores as with CatBoost's own loss.
 
-    CatBoost hands raw scores to a Python metric, which are log-odds under Logloss, and under
-    MultiClass what softmax makes probabilities of. So are these.
+    CatBoost passes raw scores to a Python metric. Under Logloss they are log-odds, and under
+    MultiClass their softmax gives the probabilities. The scores passed here are of the same kind.
     """
 
     metric: Any
@@ -57,7 +57,7 @@ class UserMetric:
 
 
 def _named(name: str, plain: Any) -> Any:
-    """Return a metric whose class has the name that the history is to have."""
+    """Return a metric whose class has the name for the history."""
     cls: Any = type(name, (type(plain),), {"__reduce__": lambda _: (_named, (name, plain))})
     found = cls.__new__(cls)
     found.__dict__.update(vars(plain))

@@ -1,4 +1,4 @@
-"""A loss as CatBoost calls for it."""
+"""A loss as an objective and as a metric of CatBoost."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from focalboost.losses.foreign import as_loss, as_metric
 
 __all__ = ["metric", "objective"]
 
-# Below this the numpy path costs a fraction of a second a hundred trees.
+# Below this number of samples numpy costs only a fraction of a second per hundred trees.
 _SMALL = 20_000
 
 
 @dataclass(frozen=True)
 class _Called:
-    """What CatBoost calls: a value, which it copies and pickles."""
+    """What CatBoost calls: a value object, as CatBoost copies and pickles it."""
 
     loss: Loss
     # The init score that the raw scores of a binary training lack.
     start: float = field(default=0.0, kw_only=True)
-    # of a training whose labels and weights were checked before it
+    # whether labels and weights were checked before training
     is_checked: bool = field(default=False, repr=False, compare=False, kw_only=True)
 
     # CatBoost must not try to compile the methods from their source.
@@ -71,7 +71,7 @@ class _Called:
 
 @dataclass(frozen=True)
 class Objective(_Called):
-    """Derivatives as CatBoost calls for them: in batches of up to 1,000, from its threads."""
+    """Derivatives as CatBoost asks for them: for up to 1,000 samples, from its threads."""
 
     max_step: float | None = 4.0
 
@@ -86,7 +86,7 @@ class Objective(_Called):
     def calc_ders_multi(self, approxes: Array, target: float, weight: float) -> Any:
         """Return the derivatives of one sample of several classes."""
         k = self._classes.n_scores
-        # This runs twice for each sample and tree: Python's own numbers are faster on so few.
+        # This runs twice for each sample and tree: Python's own numbers are faster for so few.
         if not (math.isfinite(sum(approxes.tolist())) and k == len(approxes)):
             raise ValueError(f"raw_prediction must be {k} finite scores, got {approxes}.")
         if target not in range(k):
@@ -105,9 +105,9 @@ class Objective(_Called):
 
 @dataclass(frozen=True)
 class MeanLoss(_Called):
-    """Weighted mean loss as CatBoost calls for it, which takes its name from this class."""
+    """The weighted mean loss as a metric of CatBoost, which takes its name from this class."""
 
-    # of a score, which is to be large
+    # whether the value is a score, to be maximised
     is_score: bool = field(default=False, repr=False, kw_only=True)
 
     def is_max_optimal(self) -> bool:
@@ -130,39 +130,41 @@ def objective(loss: Any, *, max_step: float | None = 4.0) -> Objective:
     """Return the loss as an objective for CatBoost.
 
     The object goes into ``loss_function`` of `catboost.train`, `catboost.cv`, `catboost.CatBoost`
-    and ``CatBoostClassifier``, beside an ``eval_metric``, which CatBoost asks for then. It applies
-    sample weights, and raises where a label is not one of the classes or a raw score is not finite.
+    and ``CatBoostClassifier``, together with an ``eval_metric``, which CatBoost then requires. It
+    applies sample weights, and raises a ValueError if a label is not one of the classes or a raw
+    score is not finite.
 
-    CatBoostClassifier needs ``class_names`` too, without which its ``predict`` has no labels to
-    give and ends in an IndexError. It applies ``class_weights`` and ``auto_class_weights`` as
-    sample weights, of which ``init_score`` has to be told.
+    CatBoostClassifier needs ``class_names`` too: without them its ``predict`` raises an IndexError.
+    It applies ``class_weights`` and ``auto_class_weights`` as sample weights; pass the same weights
+    to ``loss.init_score``.
 
-    CatBoost does not know the init score of a Python objective: `train` sets it and stores it in
-    the model. Where you train by other means, set it as ``baseline`` of training and validation
-    Pools, and add it to the fitted model by ``model.set_scale_and_bias(1, init_score)``.
+    CatBoost sets no init score for a Python objective: `train` sets it and stores it in the model.
+    If you train by other means, set it as ``baseline`` of the training and validation Pools, and
+    add it to the fitted model with ``model.set_scale_and_bias(1, init_score)``.
 
-    With several classes CatBoost calls once a sample, from one thread at a time, and wants the
-    whole Hessian, for which a loss has ``gradient_matrix``; of a loss without one it gets the
-    diagonal. Training takes some twenty times as long as with CatBoost's own loss on one thread,
-    and longer on several, which wait for each other in Python: set ``thread_count=1`` (see the
-    benchmarks). Two classes go faster as a binary loss.
+    With several classes CatBoost calls the objective once for each sample, from one thread at a
+    time, and asks for the full Hessian. A loss provides it as ``gradient_matrix``; for a loss
+    without that method CatBoost gets the diagonal. On one thread training takes about twenty times
+    as long as with CatBoost's own loss, and on several threads even longer, as they wait for each
+    other in Python: set ``thread_count=1`` (see the benchmarks). With two classes, a binary loss is
+    faster.
 
-    CatBoost calls for derivatives of a binary loss in batches of up to 1,000 samples. With numba
-    installed (``pip install "focalboost[fast]"``) they are computed by a compiled loop; without it
-    by numpy, and training takes about one and a half to two times as long.
+    For a binary loss CatBoost asks for derivatives in batches of up to 1,000 samples. If numba is
+    installed (``pip install "focalboost[fast]"``), a compiled loop computes them; otherwise numpy
+    does, and training takes about one and a half to two times as long.
 
     Parameters
     ----------
-    loss : Loss, or another object with the contract of one
-        Its contract is in the notes of `Loss`: scikit-learn's losses have it.
+    loss : Loss or another object with the contract of a loss
+        The contract is in the notes of `Loss`; scikit-learn's losses fulfil it.
     max_step : float or None, default=4.0
-        Bound on the Newton step that a single sample asks for, in raw score; see `Loss.curvature`.
-        None is for parity with CatBoost's own log loss at gamma = 0.
+        Bound on the Newton step of a single sample, in units of the raw score; see
+        `Loss.curvature`. Use None for parity with CatBoost's own log loss at gamma = 0.
 
     Returns
     -------
     object
-        It pickles, and equals the objective of an equal loss.
+        It can be pickled, and equals the objective of an equal loss.
 
     Examples
     --------
@@ -188,7 +190,7 @@ def objective(loss: Any, *, max_step: float | None = 4.0) -> Objective:
 def metric(loss: Any) -> MeanLoss:
     """Return the weighted mean loss as an evaluation metric for CatBoost.
 
-    The object goes into ``eval_metric``, beside an `objective`.
+    The object goes into ``eval_metric``, together with an `objective`.
 
     Parameters
     ----------
@@ -211,7 +213,7 @@ def metric(loss: Any) -> MeanLoss:
 
 
 def try_out(objective: Objective, n_samples: int) -> None:
-    """Call an objective once: it compiles here and not in CatBoost's threads."""
+    """Call an objective once, so that it compiles here and not in CatBoost's threads."""
     kernel = objective.loss.kernel
     k = kernel.classes.n_scores
     if k > 1:
@@ -221,7 +223,7 @@ def try_out(objective: Objective, n_samples: int) -> None:
     if kernel.has_compiled() and _compiled.is_missing() and (k > 1 or n_samples > _SMALL):
         share = "a fiftieth" if k > 1 else "two thirds"
         warnings.warn(
-            f"numba is not installed: with it training would take about {share} of the time. "
-            'pip install "focalboost[fast]".',
+            f"numba is not installed: with it, training would take about {share} of the time. "
+            'Run pip install "focalboost[fast]".',
             stacklevel=4,
         )

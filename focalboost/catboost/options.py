@@ -1,4 +1,4 @@
-"""CatBoost's parameters: those that a Python objective switches off, and the link."""
+"""CatBoost's parameters: parameters that a Python objective switches off, and the link."""
 
 from __future__ import annotations
 
@@ -11,44 +11,44 @@ from focalboost.losses._classes import Classes
 
 OBJECTIVE = ("loss_function", "objective")
 _ITERATIONS = ("iterations", "num_boost_round", "n_estimators", "num_trees")
-# Steps in a leaf by CatBoost's own log loss, of two classes and of several.
+# Steps in a leaf with CatBoost's own log loss, for two classes and for several.
 _LEAF_STEPS = ({"Newton": 10, "Gradient": 40}, {"Newton": 1, "Gradient": 10})
 
 _ALWAYS = (
     Refused(("scale_pos_weight",), (1, None), ALPHA),
-    # CatBoost would apply them, but the init score would not know.
+    # CatBoost would apply them, but the init score would not take them into account.
     Refused(("class_weights",), (None,), ALPHA),
     Refused(("auto_class_weights",), (None, "None"), ALPHA),
     Refused(("boost_from_average",), (False, None), START),
-    Refused(("model_shrink_rate",), (0, None), "CatBoost does not shrink from an init score."),
+    Refused(("model_shrink_rate",), (0, None), "CatBoost cannot shrink with an init score."),
     Refused(
         ("task_type",),
         ("CPU", None),
-        "CatBoost computes a Python objective and its own Focal on the CPU alone.",
+        "CatBoost computes a Python objective and its own Focal only on the CPU.",
     ),
-    Refused(("target_border",), (None,), "Give labels of 0 and 1, or soft labels."),
+    Refused(("target_border",), (None,), "Use the labels 0 and 1, or soft labels."),
 )
 # FocalClassifier has parameters of its own for these, or takes no such columns.
 _IN_CLASSIFIER = (
     Refused(("eval_metric", "custom_metric", "custom_loss"), (None,), STOPPING),
     Refused(("early_stopping_rounds", "od_wait", "od_type", "od_pval"), (None,), STOPPING),
-    Refused(("eval_fraction",), (None, 0), "Give X_val and y_val."),
+    Refused(("eval_fraction",), (None, 0), "Pass X_val and y_val to fit."),
 )
 
-# Refused before the table is read, in which FocalClassifier would find columns that are no numbers.
+# Refused before FocalClassifier reads the table, whose columns would not be numbers.
 COLUMNS = (
     Refused(
         ("text_features", "embedding_features"),
         (None,),
-        "With a Python objective CatBoost computes other features of them than for a "
-        "classification. Make numbers of them before.",
+        "With a Python objective CatBoost computes other features from them than for "
+        "classification. Encode them as numbers first.",
     ),
 )
 
 
 @dataclass(frozen=True)
 class Link:
-    """What CatBoost calls a model whose scores have the loss's shape."""
+    """CatBoost's names and settings for a model with the raw scores of a loss."""
 
     class_names: list[int]
     refused: tuple[Refused, ...]
@@ -59,8 +59,8 @@ class Link:
         k = classes.n_classes
         if classes.n_scores == 2:
             raise ValueError(
-                "CatBoost has one raw score for two classes, got a loss with two. Use a binary "
-                "loss: SoftmaxFocalLoss(2) is FocalLoss."
+                "CatBoost has one raw score for two classes, got a loss with two raw scores. Use a "
+                "binary loss, such as FocalLoss instead of SoftmaxFocalLoss(2)."
             )
         names = [*range(k)]
         own, labels = ("MultiClass", f"0 to {k - 1}")
@@ -78,7 +78,7 @@ class Link:
 
     @property
     def names(self) -> set[str]:
-        """The names of what is refused, whose harmless values CatBoost need not see."""
+        """The names of the refused options; CatBoost need not see their harmless values."""
         return {name for option in self.refused for name in option.names}
 
     @property
@@ -89,10 +89,10 @@ class Link:
 def defaults(
     params: Mapping[str, Any], iterations: int | None, n_columns: int, classes: Classes
 ) -> dict[str, Any]:
-    """Return what CatBoost would set for its own log loss where the user does not.
+    """Return the defaults of CatBoost's own log loss, for options that the user does not set.
 
-    With a Python objective it steps once in each leaf, and samples for several classes as for two.
-    Its backtracking of the steps is left out: beside a Python objective it looks at eval_metric.
+    With a Python objective CatBoost steps once in each leaf, and samples for several classes as for
+    two. Backtracking of the steps is left out: with a Python objective it uses eval_metric.
     """
     own: dict[str, Any] = {}
     if params.get("leaf_estimation_iterations") is None:
@@ -109,7 +109,7 @@ def defaults(
 
 
 def own_loss(loss: Any, params: dict[str, Any], are_hard: bool) -> str:
-    """Return the name of CatBoost's own focal loss, where it computes the same."""
+    """Return the name of CatBoost's own focal loss, or raise where it computes another loss."""
     gamma, alpha = getattr(loss, "gamma", 0.0), getattr(loss, "alpha", None)
     if loss.name != "focal_loss" or not gamma > 0 or alpha is None:
         raise ValueError(
@@ -123,7 +123,7 @@ def own_loss(loss: Any, params: dict[str, Any], are_hard: bool) -> str:
             "CatBoost's own Focal steps by the exact Hessian, which is negative for hard samples."
         )
     if not are_hard:
-        raise ValueError("native must be False unless every label is 0 or 1: Focal rounds others.")
+        raise ValueError("native must be False unless every label is 0 or 1: Focal rounds labels.")
     return f"Focal:focal_alpha={alpha!r};focal_gamma={gamma!r}"
 
 

@@ -1,4 +1,4 @@
-"""Snapshots that go on under the loss they were made with, as CatBoost's own losses have it."""
+"""Snapshots that continue only with the loss that they were made with, as CatBoost's own do."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _KEY = "focalboost"
 def bound_to_loss(params: Mapping[str, Any], loss: Loss, max_step: float | None) -> dict[str, Any]:
     """Return the parameters that write the loss into a snapshot, if one is asked for.
 
-    CatBoost compares a snapshot's parameters with those of a training, but of a Python objective
-    it has nothing to compare. Raise a ValueError where the file is of another loss.
+    CatBoost compares a snapshot's parameters with those of the training, but cannot compare Python
+    objectives. Raise a ValueError if the file belongs to another loss.
     """
     if not params.get("save_snapshot"):
         return {}
@@ -39,8 +39,9 @@ def _check_same(path: Path, record: dict[str, Any]) -> None:
     else:
         was = f"{describe(found)} with max_step={found['max_step']}"
     raise ValueError(
-        f"snapshot_file must be of {describe(record)} with max_step={record['max_step']}, got "
-        f"{path} of {was}. Remove the file, or name another one."
+        f"snapshot_file must be a snapshot of {describe(record)} with "
+        f"max_step={record['max_step']}, got {path} of {was}. Remove the file, or choose another "
+        "name."
     )
 
 

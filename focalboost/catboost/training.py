@@ -1,4 +1,4 @@
-"""Training in CatBoost, from the init score of the loss."""
+"""Training in CatBoost, starting at the init score of the loss."""
 
 from __future__ import annotations
 
@@ -61,67 +61,71 @@ def train(
 ) -> cb.CatBoost:
     """Train a CatBoost model with the loss; everything else is as in `catboost.train`.
 
-    Training starts at the loss's optimal constant, on training and validation data, and early
-    stopping is on the weighted mean loss unless ``eval_metric`` says otherwise. The init score is
-    stored in the model that comes back: ``predict(X, prediction_type="Probability")`` is the
-    sigmoid of the raw score, also after it is saved and loaded where focalboost is not installed.
-    With focal loss that is a score, not a probability: ``loss.inverse_link(model.predict(X,
-    prediction_type="RawFormulaVal"))`` is the probability.
+    Training starts at the loss's optimal constant, on training and validation data. Early stopping
+    watches the weighted mean loss unless you set ``eval_metric``. The returned model stores the
+    init score: ``predict(X, prediction_type="Probability")`` is the sigmoid of the raw score (with
+    several classes, the softmax), even if the saved model is loaded where focalboost is not
+    installed. With focal loss that is a score, not a probability. The probability is
+    ``loss.inverse_link(model.predict(X, prediction_type="RawFormulaVal"))``.
 
-    Unless you set ``leaf_estimation_iterations`` and ``bootstrap_type`` they are what CatBoost's
-    own log loss has. ``leaf_estimation_backtracking`` stays "No": under a Python objective CatBoost
-    would look at ``eval_metric`` there. It sets a learning rate to suit the data only for its own
-    losses; for others it is 0.03 unless you set it.
+    Unless you set them, ``leaf_estimation_iterations`` and ``bootstrap_type`` have the defaults of
+    CatBoost's own log loss. ``leaf_estimation_backtracking`` stays "No": with a Python objective
+    CatBoost would use ``eval_metric`` for it. CatBoost adapts the learning rate to the data only
+    for its own losses; for other losses it is 0.03 unless you set it.
 
     Parameters
     ----------
     pool : catboost.Pool
-        Labels in [0, 1], or from 0 to K - 1 with K classes; it must have no ``baseline`` of its
-        own, and has none afterwards.
+        Samples with labels in [0, 1], or from 0 to K - 1 with K classes. The pool must have no
+        ``baseline``, and has none afterwards.
     params : dict
-        CatBoost's parameters. ``loss_function`` may be left out or be "Logloss". Parameters that
-        would act only with CatBoost's own loss, or that the init score would not know of, are
-        refused, such as ``scale_pos_weight`` and ``auto_class_weights``. ``class_names`` is [0, 1]
-        where every label is 0 or 1; with soft labels the model predicts no classes. ``eval_metric``
-        may be "AUC", "PRAUC" or another of the order of scores, and "Logloss", "CrossEntropy",
-        "BrierScore" or "ZeroOneLoss", which are computed on the loss's probabilities; with several
-        classes "MultiClass" or "ZeroOneLoss". An object is given the log-odds, which it would be
-        given beside CatBoost's own loss; what `metric` returns is given raw scores. Others are
-        refused, and in ``custom_metric`` all but those of the order of scores.
+        CatBoost's parameters. ``loss_function`` may be left out or be "Logloss", or "MultiClass"
+        with several classes. Parameters that act only with CatBoost's own loss, or that the init
+        score cannot take into account, are refused, such as ``scale_pos_weight`` and
+        ``auto_class_weights``. ``class_names`` is [0, 1] if every label is 0 or 1; with soft labels
+        the model predicts no classes. ``eval_metric`` may be "AUC", "PRAUC" or another metric of
+        the order of the scores, or "Logloss", "CrossEntropy", "BrierScore" or "ZeroOneLoss", which
+        are computed on the loss's probabilities; with several classes "MultiClass" or
+        "ZeroOneLoss". A metric object of your own is given log-odds, as with CatBoost's own loss;
+        an object from `metric` is given raw scores. Other metrics are refused. ``custom_metric``
+        may only name metrics of the order of the scores.
     dtrain, logging_level, verbose, iterations, num_boost_round, evals, eval_set, plot, plot_file, \
     verbose_eval, metric_period, early_stopping_rounds, save_snapshot, snapshot_file, \
     snapshot_interval, log_cout, log_cerr
-        As in `catboost.train`. A snapshot goes on under the loss and ``max_step`` that it was made
-        with, and under no other.
+        As in `catboost.train`. A snapshot can only be continued with the loss and ``max_step`` that
+        it was made with.
     init_model : catboost.CatBoost or path, optional
-        A model from this function to continue, with new data too (CatBoost has no way to fit the
-        leaves of old trees anew); it keeps its init score. With several classes it
-        must not come from a file, which CatBoost does not take under a Python objective.
+        A model from this function to continue, also on new data; it keeps its init score. CatBoost
+        cannot refit the leaves of old trees. With several classes the model must not come from a
+        file, which CatBoost does not take with a Python objective.
     loss : Loss or another object with the contract of a loss
-        See `objective`. Without it, that of ``init_model``, which
-        takes no other.
+        See `objective`. Optional with an ``init_model`` that holds its loss; a model cannot
+        continue with a different loss.
     max_step : float or None, default=4.0
-        Bound on a single sample's Newton step; see `objective`. With ``native`` there is none.
+        Bound on a single sample's Newton step; see `objective`. Without effect if ``native``.
     native : bool, default=False
-        Train with CatBoost's own ``Focal``, compiled and on all threads, where it computes the
-        same: for a `FocalLoss` with gamma > 0 and an alpha, labels 0 and 1, and
+        Train with CatBoost's own ``Focal``, which is compiled and uses all threads. It must compute
+        the same loss, that is, for a `FocalLoss` with gamma > 0 and an alpha, labels 0 and 1, and
         ``leaf_estimation_method="Gradient"``, which uses no second derivative (CatBoost's is the
-        exact Hessian, without a bound). The history then calls the loss by CatBoost's name.
+        exact Hessian, without a bound). The history then has CatBoost's name of the loss.
 
     Returns
     -------
     catboost.CatBoost
-        Its ``save_model`` stands alone. A pickle of it needs focalboost, as it holds the loss.
+        A file from its ``save_model`` needs no focalboost. A pickle does, as it holds the loss.
 
     Raises
     ------
     ValueError
-        If a label, raw score or parameter breaks its rule; the message names it.
+        If a label is out of range, a raw score is not finite, or a parameter is invalid or has no
+        effect with a Python objective. The message names it.
+    TypeError
+        If an argument is of a kind that the function does not take.
 
     Warns
     -----
     UserWarning
-        If numba is not installed, with which training on these data would be faster.
+        If numba is not installed and would make training on these data faster.
 
     Examples
     --------
@@ -159,7 +163,7 @@ def train(
     pools = list({id(p): p for p in [pool, *eval_pools]}.values())
     samples = [check_samples(classes, labels_of(p), p.get_weight() or None) for p in pools]
     are_hard = all(np.all(y == np.floor(y)) for y, _ in samples)
-    # A model to continue brings its own init score, and CatBoost takes no baseline then.
+    # A model to continue contains its own init score, and CatBoost takes no baseline then.
     own = loss.init_score(*samples[0]) if start is None else _init_score_of(start, classes)
     init_score = in_single_precision(own)
 
@@ -176,7 +180,7 @@ def train(
         params["loss_function"] = called
         params.setdefault("eval_metric", replace(metric(loss), is_checked=True))
     if are_hard:
-        # Without them predict would have no labels to give where eval_metric is a Python object.
+        # Without them predict would have no labels to return if eval_metric is a Python object.
         params["class_names"] = link.class_names
     with (
         held(pools),
@@ -202,21 +206,21 @@ def train(
             log_cout=log_cout,
             log_cerr=log_cerr,
         )
-    # A continued model keeps it or loses it, as CatBoost goes on from the file or from memory.
+    # CatBoost keeps or loses the init score, as it continues a model from a file or from memory.
     model.set_scale_and_bias(1.0, init_score)
     return write_record(model, to_text(loss))
 
 
 @contextmanager
 def _errors(takes_no_file: bool) -> Iterator[None]:
-    """Raise what the objective raised in CatBoost, which wraps it in its own error, as text."""
+    """Raise the objective's own error, which CatBoost wraps as text in an error of its own."""
     try:
         yield
     except cb.CatBoostError as error:
         if takes_no_file and "class labels" in str(error):
             raise ValueError(
                 "init_model must be what train returned in this process, got a loaded model: "
-                "CatBoost does not continue one of several classes under a Python objective."
+                "with several classes and a Python objective CatBoost continues no loaded model."
             ) from error
         message = re.search(r"^ValueError: (.*)", str(error), flags=re.MULTILINE)
         if message is None:
@@ -225,7 +229,7 @@ def _errors(takes_no_file: bool) -> Iterator[None]:
 
 
 def _loaded(init_model: Any) -> cb.CatBoost:
-    """Return a model to continue, which CatBoost itself takes as a file too."""
+    """Return the model to continue, which may be given as a file."""
     check_model("init_model", init_model, cb.CatBoost, "a catboost.CatBoost or a path")
     if isinstance(init_model, cb.CatBoost):
         return init_model

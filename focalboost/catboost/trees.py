@@ -14,7 +14,7 @@ from focalboost.boosters.trees import Forest, Leaf, Node, Split
 
 
 def forest_of(booster: cb.CatBoost) -> Forest:
-    """Return the trees that ``predict`` of a model sums up."""
+    """Return the trees that ``predict`` of a model sums."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model.json")
         booster.save_model(str(path), format="json")
@@ -27,7 +27,7 @@ def forest_of(booster: cb.CatBoost) -> Forest:
     features = model["features_info"]["float_features"]
     scale, bias = model["scale_and_bias"]
     if scale != 1:
-        raise ValueError(f"The model must have the scale 1, got {scale}.")
+        raise ValueError(f"The model must have scale 1, got {scale}.")
     if "trees" in model:
         trees = [_node(tree, features) for tree in model["trees"]]
     else:
@@ -36,7 +36,7 @@ def forest_of(booster: cb.CatBoost) -> Forest:
 
 
 def _oblivious(tree: Any, features: Any) -> Node:
-    """Return a tree whose levels have one split each; the leaf's position has a bit for each."""
+    """Return a tree with one split per level; each level is a bit of the leaf's position."""
     splits, values = tree["splits"], tree["leaf_values"]
     k = len(values) >> len(splits)
 

@@ -1,4 +1,4 @@
-"""Focal loss on Dask collections: training by xgboost.dask, and probabilities."""
+"""Focal loss on Dask collections: training with xgboost.dask, and probabilities."""
 
 from focalboost.dask.prediction import predict_proba
 from focalboost.dask.training import train

@@ -19,28 +19,28 @@ __all__ = ["predict_proba"]
 
 
 def predict_proba(client: Client | None, model: Any, data: Any) -> da.Array:
-    """Return the probabilities of a model, by the loss that it holds, on each partition.
+    """Return the probabilities of a model by the loss that it holds, partition by partition.
 
-    Nothing is computed before it is asked for.
+    The result is lazy: nothing is computed until you ask for it.
 
     Parameters
     ----------
     client : distributed.Client or None
-        None is the current one.
+        None means the current client.
     model : xgboost.Booster, or what `train` returns
         A trained model that holds its loss; see `focalboost.loss_of`.
     data : dask.array.Array, dask.dataframe.DataFrame or xgboost.dask.DaskDMatrix
-        What `xgboost.dask.predict` takes.
+        The samples, in any form that `xgboost.dask.predict` takes.
 
     Returns
     -------
     dask.array.Array of shape (n_samples, K)
-        The classes in their order; partition by partition, as the data.
+        One column for each class, in their order. The partitions are those of the data.
 
     Raises
     ------
     TypeError, ValueError
-        As in `focalboost.loss_of`.
+        If ``model`` is not a trained model that holds its loss; see `focalboost.loss_of`.
 
     Examples
     --------

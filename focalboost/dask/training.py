@@ -1,4 +1,4 @@
-"""Training on the workers of a Dask cluster, from the init score of the loss."""
+"""Training on the workers of a Dask cluster, starting at the init score of the loss."""
 
 from __future__ import annotations
 
@@ -46,21 +46,21 @@ def train(
 ) -> dict[str, Any]:
     """Train an XGBoost model with the loss on a Dask cluster, in the form of `xgboost.dask.train`.
 
-    Training starts at the optimal constant of all samples, and the history has the weighted mean
-    loss over all of them, wherever they lie: the model is that of `focalboost.xgboost.train` on one
-    machine, but for what XGBoost's own distributed training changes (the quantiles of features with
-    many values).
+    Training starts at the optimal constant of all samples, and the history holds the weighted mean
+    loss over all samples, wherever they are stored. The model is the same as from
+    `focalboost.xgboost.train` on one machine, except for what XGBoost's own distributed training
+    changes: the quantiles of features with many values.
 
     Parameters
     ----------
     client : distributed.Client or None
-        A synchronous client; None is the current one.
+        A synchronous client; None means the current client.
     params, num_boost_round, xgb_model, early_stopping_rounds, custom_metric, loss, max_step
-        As in `focalboost.xgboost.train`. A function of yours as ``custom_metric`` is called with
-        each worker's part, and the history has the mean of the workers' values. The loss is
-        computed on as many threads as a worker has.
+        As in `focalboost.xgboost.train`. Your own function as ``custom_metric`` is called with each
+        worker's part, and the history holds the mean of the workers' values. The loss is computed
+        on as many threads as a worker has.
     dtrain : xgboost.dask.DaskDMatrix or DaskQuantileDMatrix
-        Labels in [0, 1], or from 0 to K - 1 with K classes, and no ``base_margin``.
+        Samples with labels in [0, 1], or from 0 to K - 1 with K classes, and no ``base_margin``.
     evals, verbose_eval, callbacks
         As in `xgboost.dask.train`.
     coll_cfg : xgboost.collective.Config, optional
@@ -69,9 +69,9 @@ def train(
     Returns
     -------
     dict
-        ``{"booster": xgboost.Booster, "history": dict}``. The booster holds its loss;
-        `focalboost.dask.predict_proba` has its probabilities, while `xgboost.dask.predict` and
-        DaskXGBClassifier give the sigmoid.
+        ``{"booster": xgboost.Booster, "history": dict}``. The booster holds its loss, from which
+        `focalboost.dask.predict_proba` computes the probabilities; `xgboost.dask.predict` and
+        DaskXGBClassifier return the sigmoid of the raw score.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def train(
     """
     client = default_client() if client is None else client
     if client.asynchronous:
-        raise ValueError("client must be synchronous, got an asynchronous one.")
+        raise ValueError("client must be synchronous, got an asynchronous client.")
     check_kind("dtrain", dtrain, xgb.dask.DaskDMatrix, _DATA)
     pairs = check_evals(evals, xgb.dask.DaskDMatrix, _DATA)
     asked = asked_callbacks(callbacks, verbose_eval, early_stopping_rounds)
@@ -127,7 +127,7 @@ def train(
         verbose_eval=False,
         xgb_model=job.xgb_model,
         callbacks=[_Threads(job), job.calls],
-        # which XGBoost has from 3.0 on
+        # XGBoost has coll_cfg from 3.0 on.
         **({} if coll_cfg is None else {"coll_cfg": coll_cfg}),
     )
     return found
@@ -146,7 +146,7 @@ class _Threads(xgb.callback.TrainingCallback):
 
 
 def _class_sums(client: Client, classes: Classes, data: Any, name: str) -> Array:
-    """Return the class sums of data that lie on the workers, after all checks of their labels."""
+    """Check the labels of data on the workers, and return the class sums of the data."""
     parts = [part for parts in data.worker_map.values() for part in parts]
     futures = [client.submit(_sums_of_part, classes, part, name, pure=False) for part in parts]
     return np.asarray(sum(client.gather(futures)))

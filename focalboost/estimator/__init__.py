@@ -1,4 +1,4 @@
-"""FocalClassifier, scikit-learn's conventions around a booster, and what trained models say."""
+"""FocalClassifier, a scikit-learn classifier around a booster, and functions of trained models."""
 
 from focalboost.estimator.classifier import FocalClassifier
 from focalboost.estimator.models import loss_of, predict_proba

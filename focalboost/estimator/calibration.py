@@ -1,4 +1,4 @@
-"""What FocalClassifier does to the log-odds of a trained booster: a factor and a shift."""
+"""Calibration of the log-odds of a trained booster by FocalClassifier: a factor and a shift."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from focalboost.losses._checks import check_real, in_range
 from focalboost.losses._classes import of_scores
 from focalboost.losses._types import Array, Foreign
 
-# Below it a probability is 0 in double precision: the fit does not look any further.
+# Below this logarithm a probability is 0 in double precision: the fit clips it here.
 _SMALLEST_LOG = -700.0
 
-# Beyond it a shift makes 0 or 1 of a probability of 1/2, in double precision.
+# A larger shift turns a probability of 1/2 into 0 or 1 in double precision.
 _LARGEST_SHIFT = 36.0
 
-# How exactly the equations of the least log loss must hold, relative to the shares of the classes.
+# Tolerance of the equations for the least log loss, relative to the shares of the classes.
 _TOLERANCE = 1e-9
 
 
@@ -41,7 +41,7 @@ _METHODS = {
 
 @dataclass(frozen=True)
 class Calibration:
-    """A factor on log-odds and a shift of each class, of which the first is 0.
+    """A factor on log-odds and a shift for each class, where the first shift is 0.
 
     The new probabilities are proportional to ``proba**factor * exp(shift)``. With two classes the
     new log-odds are ``factor * log_odds + shift[1]``.
@@ -51,7 +51,7 @@ class Calibration:
     shift: tuple[float, ...]
 
     def __call__(self, log_odds: Array) -> Array:
-        """Return new log-odds of the same shape, (n,) or (n, K); the identity changes no bit."""
+        """Return new log-odds of the same shape, (n,) or (n, K); the identity changes nothing."""
         if self.factor == 1 and not any(self.shift):
             return log_odds
         classes = of_scores(int(np.prod(log_odds.shape[1:])))
@@ -66,7 +66,7 @@ class Calibration:
 
 
 def check_calibration(calibration: Foreign, validation: Samples | None, labels: Array) -> None:
-    """Raise a ValueError where there is no such calibration, or nothing to fit it on."""
+    """Raise a ValueError for an unknown calibration, or one without data to fit it on."""
     is_name = isinstance(calibration, str) and calibration in _METHODS
     if not (calibration is None or is_name):
         raise ValueError(
@@ -95,11 +95,11 @@ def fit_calibration(
     training: Samples,
     validation: Samples | None,
 ) -> Calibration:
-    """Return the calibration with the least weighted log loss of those that the method allows.
+    """Return the calibration with the least weighted log loss among those that the method allows.
 
-    With the shifts free, the gradient of log loss is 0 where the mean probabilities are the shares
-    of the classes, so that "balance" is a case of it. Where no finite calibration is the best, it
-    is the identity.
+    Where shifts are fitted, the gradient of log loss is 0 where the mean probabilities are the
+    shares of the classes, so that "balance" is a special case. Where no finite calibration is the
+    best, the identity is returned.
     """
     classes = loss.kernel.classes
     identity = Calibration(1.0, (0.0,) * classes.n_classes)
@@ -115,8 +115,8 @@ def fit_calibration(
 class _Problem(NamedTuple):
     """Log loss as a function of a factor and K - 1 shifts, which is convex.
 
-    The log-probabilities are in units of their spread: at a factor near 1 few probabilities are so
-    near to 0 or 1 that the log loss has no curvature.
+    The log-probabilities are in units of their spread: then, at a factor near 1, few probabilities
+    are so near to 0 or 1 that the log loss has no curvature.
     """
 
     log_proba: Array
@@ -152,13 +152,13 @@ def _problem(log_proba: Array, samples: Samples) -> _Problem:
     weight = weight / np.sum(weight)
     log_proba = np.maximum(log_proba, _SMALLEST_LOG)
     centred = log_proba - np.mean(log_proba, axis=1, keepdims=True)
-    # It is 0 where all probabilities are the same.
+    # The spread is 0 where all probabilities are the same.
     spread = float(np.sqrt(weight @ np.mean(centred**2, axis=1))) or 1.0
     return _Problem(log_proba / spread, spread, labels, weight)
 
 
 def _solve(problem: _Problem, method: _Method) -> Calibration | None:
-    """Return the calibration of the least log loss, or None where that is not a finite one."""
+    """Return the calibration with the least log loss, or None where no finite one has it."""
     n_shifts = problem.labels.shape[1] - 1
     is_free = np.array([method.fits_factor] + [method.fits_shift] * n_shifts)
     x = np.append(1.0 if method.fits_factor else problem.spread, np.zeros(n_shifts))
@@ -178,7 +178,8 @@ def _solve(problem: _Problem, method: _Method) -> Calibration | None:
     )
     x = _polished(problem, at(found.x), is_free)
     factor, shift = float(x[0] / problem.spread), x[1:]
-    # With every sample on the right side twice the factor and the shifts would be better still.
+    # Where every sample is on the right side, twice the factor and the shifts would be better
+    # still.
     is_separated = np.all(softmax(problem.scores(x), axis=1)[problem.labels == 1] > 0.5)
     if (
         _imbalance(problem, x, is_free) > _TOLERANCE
@@ -190,7 +191,7 @@ def _solve(problem: _Problem, method: _Method) -> Calibration | None:
 
 
 def _polished(problem: _Problem, x: Array, is_free: Array) -> Array:
-    """Return x after Newton's steps on the gradient, to more digits than the log loss can tell."""
+    """Return x after Newton steps on the gradient, to more digits than the log loss resolves."""
     left = _imbalance(problem, x, is_free)
     while left > 0:
         step = np.zeros_like(x)
@@ -204,9 +205,9 @@ def _polished(problem: _Problem, x: Array, is_free: Array) -> Array:
 
 
 def _imbalance(problem: _Problem, x: Array, is_free: Array) -> float:
-    """Return the largest slope, those of the shifts relative to the shares of the classes."""
+    """Return the largest slope; slopes of shifts are relative to the shares of the classes."""
     shares = problem.weight @ problem.labels
-    # A class without a sample has a slope too: relative to 1.
+    # A class without samples has a slope, too, which is relative to 1.
     scale = np.append(1.0, np.where(shares > 0, shares, 1.0)[1:])
     return float(np.max(np.abs(problem.gradient(x) / scale)[is_free]))
 

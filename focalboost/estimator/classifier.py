@@ -45,95 +45,100 @@ __all__ = ["FocalClassifier"]
 
 
 class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Classifier that trains a booster with focal loss, with calibrated probabilities.
+    """Classifier that trains a booster with focal loss and gives calibrated probabilities.
 
     It clones a classifier of LightGBM, XGBoost or CatBoost and trains the clone with `FocalLoss`,
-    or with more than two classes `SoftmaxFocalLoss`, from the loss's optimal constant. Parameters
-    of the booster are tuned as ``estimator__...``.
+    or with `SoftmaxFocalLoss` if there are more than two classes, starting from the loss's optimal
+    constant. Parameters of the booster are tuned as ``estimator__...``.
 
     Parameters
     ----------
     estimator : LGBMClassifier, XGBClassifier or CatBoostClassifier, default=None
         The booster; it is cloned. None is the first of the three that is installed, with its
-        defaults. Parameters that a Python objective would switch off, such as
-        ``scale_pos_weight``, are refused, and so are its own metrics and early stopping, for which
-        there are parameters here; its ``class_weight`` takes the place of ``alpha``.
-        A CatBoostClassifier with no ``learning_rate`` trains at 0.03: CatBoost fits the rate to the
+        defaults. Parameters that a Python objective would switch off, such as ``scale_pos_weight``,
+        are refused, and so are the booster's own metrics and early stopping, which FocalClassifier
+        has its own parameters for. The booster's ``class_weight`` takes the place of ``alpha``. A
+        CatBoostClassifier without a ``learning_rate`` trains at 0.03: CatBoost fits the rate to the
         data only for its own losses.
     gamma : float, default=2.0
         Focusing parameter of the loss, >= 0. This is not XGBoost's ``gamma``, which is
         ``estimator__gamma``.
     alpha : float, "balanced", EffectiveNumber, callable, dict or None, default=None
-        Weights of the classes in the loss, which the probabilities take out again. A float in
+        Weights of the classes in the loss, for which the probabilities are corrected. A float in
         (0, 1) weights the positive class, and 1 - alpha the negative one. "balanced" uses inverse
-        class frequencies of the weighted samples, and `EffectiveNumber` a rule between that and
-        none. A callable is given the weighted numbers of samples and returns a weight for each
-        class. A dict maps each label to a weight. Whatever the rule, the mean of the class weights
-        over the samples is 1, so that the booster's own constants keep their meaning. None weights
-        all classes by 1.
+        class frequencies of the weighted samples, and `EffectiveNumber` a rule between "balanced"
+        and None. A callable is given the weighted number of samples of each class, and returns a
+        weight for each class. A dict maps each label to a weight. Whatever the rule, the mean of
+        the class weights over the samples is 1, so that the booster's own constants keep their
+        meaning. With None all classes have the weight 1.
     max_step : float or None, default=4.0
-        Bound on the Newton step that a single sample asks for, with any loss; see
-        `Loss.curvature`. None is for parity with a booster's own log loss at gamma = 0.
+        Bound on the Newton step of a single sample, with any loss; see `Loss.curvature`. Use None
+        for parity with a booster's own log loss at gamma = 0.
     loss : Loss, another object with the contract of a loss, or None, default=None
-        Another loss to train with, such as `AsymmetricLoss`, one derived from `MarginLoss`, one of
-        scikit-learn's or an object of your own with ``gradient_hessian`` (or
-        ``gradient_curvature``), ``init_score`` (or ``fit_intercept_only``) and a weighted mean as
-        its call. Its positive class is the second of the sorted labels. Its own ``inverse_link`` or
-        ``predict_proba`` gives the probabilities; a loss without either has the probabilities at
-        which its expected gradient is 0. ``gamma`` is its own then, and ``alpha``, where it is not
-        None, takes the place of its own.
+        Another loss to train with: a loss of focalboost such as `AsymmetricLoss`, a loss derived
+        from `MarginLoss`, a loss of scikit-learn, or an object of your own with
+        ``gradient_hessian`` (or ``gradient_curvature``) and ``init_score`` (or
+        ``fit_intercept_only``), whose call is the weighted mean loss. Its positive class is the
+        second of the sorted labels. Its own ``inverse_link`` or ``predict_proba`` gives the
+        probabilities; a loss without either has the probabilities at which its expected gradient is
+        0. Leave ``gamma`` out then, as the loss has its own. If ``alpha`` is not None, it replaces
+        the alpha of the loss.
     pos_label : label, default=None
-        The class that a number as ``alpha`` weights. None is the second of the sorted labels; with
-        string labels it must be given then. It is for two classes.
+        The class that a float as ``alpha`` weights and a float as ``prior`` is the share of, with
+        two classes. None is the second of the sorted labels. If the labels are strings, it must be
+        given with such an ``alpha`` or ``prior``.
     early_stopping_rounds : int or None, default=50
-        Rounds without a better ``stopping_metric`` on ``X_val`` after which training stops. Without
-        ``X_val`` every round is trained.
+        Training stops after this many rounds without a better ``stopping_metric`` on ``X_val``.
+        Without ``X_val`` every round is trained.
     stopping_metric : {"log_loss", "focal_loss"}, str or callable, default="log_loss"
-        What early stopping watches: the log loss of the probabilities, or the loss that trains, or
-        a scorer of scikit-learn's by its name, such as "average_precision", "roc_auc" or
-        "neg_brier_score". A callable is given labels and probabilities, with two classes those of
-        ``classes_[1]``, and ``sample_weight`` where there are weights; its value is to be large.
-        Labels are positions in ``classes_``, for scorers too.
-        The probabilities are those before ``calibration``.
+        The metric that early stopping watches: the log loss of the probabilities, the training
+        loss, or a scikit-learn scorer by its name, such as "average_precision", "roc_auc" or
+        "neg_brier_score". A callable is given labels and probabilities (with two classes, the
+        probabilities of ``classes_[1]``), and ``sample_weight`` where there are weights; larger
+        values must be better. Labels are positions in ``classes_``, for scorers too. The
+        probabilities are those before ``calibration``.
     calibration : {"balance", "temperature", "platt"} or None, default="balance"
-        What the log-odds of the loss are corrected by, with the least weighted log loss. "balance"
-        adds one shift, with K classes K - 1, found on the training samples: the weighted mean of
-        the probabilities over them is the weighted mean of the labels, as it is with log loss.
-        "temperature" multiplies the log-odds, with K > 2 classes the log-probabilities, by one
-        factor found on ``X_val`` [2]_, and "platt" does both there [3]_. The weights are the
-        sample weights, without ``alpha``. The log-odds stay as they are where no finite shift or
-        factor above 0 is the best: where the booster separates the samples of ``X_val``, or where
-        it is so sure of its training samples that a shift of 36 would not do. None leaves the
-        log-odds as they are, and is for parity with a booster's own log loss at gamma = 0.
+        Correction of the log-odds of the loss that minimises the weighted log loss. "balance" adds
+        one shift (with K classes, K - 1 shifts), fitted on the training samples: the weighted mean
+        of their probabilities is then the weighted mean of the labels, as with log loss.
+        "temperature" multiplies the log-odds (with K > 2 classes, the log-probabilities) by one
+        factor, fitted on ``X_val`` [2]_. "platt" fits both the factor and the shifts on ``X_val``
+        [3]_. The weights are the sample weights, without ``alpha``. The log-odds stay unchanged
+        where no finite shift or factor above 0 is the best: where the booster separates the samples
+        of ``X_val``, or where it is so sure of its training samples that a shift of 36 would not be
+        enough. None leaves the log-odds unchanged; use it for parity with a booster's own log loss
+        at gamma = 0.
     prior : float, dict or None, default=None
-        Share of the positives in the population where the training samples are resampled, such as
-        with undersampled negatives, or of each class as a dict of label and share. After
-        ``calibration``, each class's odds are multiplied by the ratio of that share to its share of
-        the weighted training samples. A float is the share of ``pos_label``, as with ``alpha``.
-        ``X_val`` must be resampled as ``X`` is.
+        Class shares in the population, for training samples that are resampled, for example with
+        undersampled negatives. A float is the share of the positives, which are the samples of
+        ``pos_label`` as with ``alpha``. A dict maps each label to its share. After ``calibration``,
+        each class's odds are multiplied by the ratio of this share to the class's share of the
+        weighted training samples. ``X_val`` must be resampled as ``X`` is.
 
     Attributes
     ----------
     classes_ : ndarray of shape (K,)
         The sorted labels.
     loss_ : Loss
-        The loss, with alpha as the weight of ``classes_[1]``, or with K > 2 classes as the weights
-        of all. An object of your own is in it, as its ``source``.
+        The loss. Its alpha is the weight of ``classes_[1]``, or with K > 2 classes the weights of
+        all classes. If ``loss`` is an object of your own, it is the ``source`` of this loss.
     init_score_ : float or ndarray of shape (K,)
         Raw score at which training began.
     calibration_ : Calibration
-        What ``calibration`` and ``prior`` do to log-odds: a function of them, with the number
-        ``factor`` and the tuple ``shift``, one number a class, of which the first is 0.
+        What ``calibration`` and ``prior`` do to log-odds, as a function of log-odds. It has the
+        number ``factor`` and the tuple ``shift``, with one number for each class, where the first
+        is 0.
     estimator_ : LGBMClassifier, XGBClassifier or CatBoostClassifier
-        The fitted clone. It holds the init score, so that it predicts alone and its SHAP values
-        sum to the raw score; its own ``predict_proba`` is the *sigmoid* of the raw score, which is
-        not the probability. Its class 1 is ``classes_[1]``, and its categories are the positions of
-        ours. A pickle of it needs focalboost where it is CatBoost's.
+        The fitted clone. It holds the init score, so that it can predict on its own and its SHAP
+        values sum to the raw score. Its own ``predict_proba`` is the *sigmoid* of the raw score,
+        which is not the probability. Its class 1 is ``classes_[1]``, and its categories are
+        positions in the categories of ``fit``. A pickled CatBoostClassifier needs focalboost to
+        load.
     best_iteration_ : int
         Number of boosting rounds that prediction uses.
     evals_result_ : dict
-        ``{"validation": {stopping_metric: values}}``, one value a round, under the name of a
-        callable; empty without ``X_val``.
+        ``{"validation": {stopping_metric: values}}``, with one value for each round. A callable is
+        listed under its name. Empty without ``X_val``.
     feature_importances_ : ndarray of shape (n_features,)
         The booster's own importances of the columns.
     n_features_in_ : int
@@ -143,25 +148,26 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     See Also
     --------
-    FocalLoss : The loss, and the posterior in closed form.
+    FocalLoss : The loss, and its probabilities in closed form.
 
     Notes
     -----
-    There are three outputs: `raw_prediction` is the booster's score, `decision_function` the
-    log-odds that it stands for, in closed form [1]_, after ``calibration`` and ``prior``, and
-    `predict_proba` their probabilities.
+    There are three outputs. `raw_prediction` is the booster's score. `decision_function` is the
+    log-odds that the score stands for, in closed form [1]_, after ``calibration`` and ``prior``.
+    `predict_proba` is the probabilities of these log-odds.
 
-    Minimising focal loss, or any loss with a bound on the step, does not make the mean of the
-    probabilities the share of the positives. ``calibration="balance"`` does so on the training
-    samples, for one more prediction on them. It does not undo overfitting.
+    Minimising focal loss, or any loss with a bound on the step, does not make the mean probability
+    equal to the share of the positives. ``calibration="balance"`` does so on the training samples,
+    at the cost of one more prediction on them. It does not undo overfitting.
 
-    Weights of a mean below 1 are raised to the mean 1, since boosters hold sums of Hessians against
-    constants; larger ones stay, so that a weight of 2 is a sample twice. Samples of weight 0 are
-    left out before training. For several labels a sample wrap the
-    classifier in scikit-learn's ``MultiOutputClassifier``, which trains one for each label. Soft
-    labels are for the native adapters, such as ``focalboost.lightgbm.train``.
+    Sample weights with a mean below 1 are scaled to the mean 1, since boosters compare sums of
+    Hessians with constants. Other weights stay as they are, so that a weight of 2 counts a sample
+    twice. Samples of weight 0 are left out before training. For several labels per sample, wrap the
+    classifier in scikit-learn's ``MultiOutputClassifier``, which trains one classifier for each
+    label. Soft labels are for the native adapters, such as ``focalboost.lightgbm.train``.
 
-    Fitted models pickle. For ``skops`` trust ``focalboost.estimator.classifier.FocalClassifier``,
+    Fitted models can be pickled. For ``skops``, trust
+    ``focalboost.estimator.classifier.FocalClassifier``,
     ``focalboost.estimator.calibration.Calibration``, ``focalboost.losses.focal.FocalLoss`` or the
     class of another ``loss_``, and for LightGBM ``collections.OrderedDict``,
     ``lightgbm.basic.Booster``, ``lightgbm.sklearn.LGBMClassifier``; for XGBoost
@@ -248,8 +254,9 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         sample_weight : array-like of shape (n_samples,), default=None
             Weights >= 0.
         X_val, y_val, sample_weight_val : default=None
-            Data for early stopping, of the kinds of the first three. In a pipeline,
-            ``Pipeline(transform_input=["X_val"])`` passes them through the steps before.
+            Data for early stopping and for ``calibration``, of the same kinds as the first three
+            arguments. In a pipeline, ``Pipeline(transform_input=["X_val"])`` passes ``X_val``
+            through the earlier steps.
         callbacks : list, default=None
             The booster's own callbacks, such as Optuna's for pruning. They see the metric of
             ``stopping_metric`` under the name that it has in ``evals_result_`` (``focal_loss``
@@ -259,32 +266,32 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         FocalClassifier
-            Itself, fitted.
+            The classifier itself, fitted.
 
         Raises
         ------
         ValueError
             If a column, label, weight or parameter breaks its rule; the message names it.
         TypeError
-            If ``estimator`` is not a classifier of one of the three boosters, or for an argument of
-            its own ``fit`` that is not here.
+            If ``estimator`` is not a classifier of one of the three boosters, or if ``fit`` gets an
+            argument that only the booster's own ``fit`` has.
 
         Warns
         -----
         UserWarning
-            If early stopping is asked for beside dart, in which later rounds change earlier trees.
+            If early stopping is used with dart, in which later rounds change earlier trees.
         """
         if others:
             raise TypeError(
-                f"fit got an unexpected argument {next(iter(others))!r}. Validation data are "
-                "X_val, y_val and sample_weight_val; what else the booster is to know is a "
-                "parameter of the estimator."
+                f"fit got an unexpected argument {next(iter(others))!r}. Pass "
+                "validation data as X_val, y_val and sample_weight_val, and the booster's other "
+                "options as parameters of the estimator."
             )
         before = dict(self.__dict__)
         try:
             self._fit(X, y, sample_weight, X_val, y_val, sample_weight_val, callbacks)
         except BaseException:
-            # An earlier fit stays as it was, the names of its columns too.
+            # An earlier fit stays as it was, including the names of its columns.
             self.__dict__ = before
             raise
         return self
@@ -392,7 +399,7 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, K)
-            Of ``classes_[1]``, or with more than two classes of each.
+            Raw scores of ``classes_[1]``, or with more than two classes of each class.
         """
         check_is_fitted(self)
         table = self._table(X, self._categories)
@@ -405,19 +412,19 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, K)
-            With two classes it is above 0 where the probability of ``classes_[1]`` is above 0.5,
-            with more the largest is that of the most probable class.
+            With two classes, above 0 where the probability of ``classes_[1]`` is above 0.5. With
+            more classes, the most probable class has the largest log-odds.
         """
         raw = self.raw_prediction(X)
         return np.asarray(self.calibration_(self.loss_.log_odds(raw)))
 
     def predict_proba(self, X: Table) -> Array:
-        """Return the probabilities of all classes, which are those of `decision_function`.
+        """Return the probabilities of all classes, from the log-odds of `decision_function`.
 
         Returns
         -------
         ndarray of shape (n_samples, K)
-            In the order of ``classes_``.
+            One column for each class, in the order of ``classes_``.
         """
         log_odds = self.decision_function(X)
         with np.errstate(over="ignore", under="ignore"):
@@ -443,8 +450,8 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if written not in (None, here):
             warnings.warn(
                 f"This FocalClassifier was saved by focalboost {written}, and this is {here}: its "
-                "predictions may be others. The model that lasts is the file of its booster, "
-                "estimator_, which focalboost.predict_proba reads.",
+                "predictions may differ. For a model that lasts, save its booster, estimator_, to "
+                "a file: focalboost.predict_proba takes the booster.",
                 stacklevel=2,
             )
         super().__setstate__(state)
@@ -470,7 +477,7 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if isinstance(table, np.ndarray) and hasattr(self, "feature_names_in_"):
             import pandas as pd
 
-            # XGBoost wants the names again that it was trained with.
+            # XGBoost needs the names that it was trained with.
             table = pd.DataFrame(table, columns=self.feature_names_in_)
         return table
 
@@ -527,11 +534,11 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             )
         loss = as_loss(self.loss)
         if loss.kernel.classes.n_classes != k:
-            raise ValueError(f"loss must be one of {k} classes, as y has, got {self.loss!r}.")
+            raise ValueError(f"loss must be for {k} classes, as y has, got {self.loss!r}.")
         if loss.is_multiclass and k == 2:
             raise ValueError(
-                f"loss must have one raw score for two classes, got {self.loss!r}. FocalLoss is "
-                "SoftmaxFocalLoss(2)."
+                f"loss must have one raw score for two classes, got {self.loss!r}. FocalLoss "
+                "equals SoftmaxFocalLoss(2)."
             )
         if alpha is None:
             return loss
@@ -544,7 +551,7 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def _of_mean_factor_1(samples: Samples, factor: float) -> Samples:
-    """Return the samples with weights that make the mean of weight times class weight theirs."""
+    """Return the samples with weights divided by ``factor``, the mean class weight."""
     if factor == 1:
         return samples
     weight = np.ones(len(samples.y)) if samples.weight is None else samples.weight

@@ -1,4 +1,4 @@
-"""What a trained model of any booster says: the loss that it holds, and its probabilities."""
+"""The loss that a trained model of any booster holds, and the model's probabilities."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["loss_of", "predict_proba"]
 
 
 def loss_of(model: Foreign) -> Loss:
-    """Return the loss that a model was trained with, as the model itself holds it.
+    """Return the loss that a model was trained with, read from the model itself.
 
-    Every model of `train`, `cv` and `FocalClassifier` holds its loss among the metadata of the
-    native model, also after it is saved by the booster's own means and loaded in another process.
+    Every model from `train`, `cv` and `FocalClassifier` holds its loss in the metadata of the
+    native model, even after the booster's own functions saved it and loaded it in another process.
 
     Parameters
     ----------
@@ -28,15 +28,15 @@ def loss_of(model: Foreign) -> Loss:
     Returns
     -------
     Loss
-        Of a `ScheduledLoss` that of the last round.
+        The loss; for a `ScheduledLoss`, the loss of the last round.
 
     Raises
     ------
     TypeError
-        If it is no model of these.
+        If ``model`` is none of these.
     ValueError
-        If the model holds no loss, one of a newer format, or one that no file can hold: a loss that
-        is not of focalboost, or one with functions of its own.
+        If the model holds no loss, a loss in a newer format, or a loss that no file can hold: a
+        loss that is not from focalboost, or a loss with functions of its own.
 
     Examples
     --------
@@ -55,28 +55,28 @@ def loss_of(model: Foreign) -> Loss:
 
 
 def predict_proba(model: Foreign, data: Table) -> Array:
-    """Return the probabilities of a model, by the loss that it holds.
+    """Return the probabilities of a model, by the loss that the model holds.
 
-    They are those of the loss's closed form, and of a booster out of a `FocalClassifier` those of
-    the classifier, with its calibration.
+    They follow from the loss in closed form. For the booster of a `FocalClassifier` they are the
+    probabilities of the classifier, with its calibration.
 
     Parameters
     ----------
     model : Booster of LightGBM or XGBoost, CatBoost, their classifiers, or FocalClassifier
         A trained model that holds its loss; see `loss_of`.
     data : table, DMatrix or Pool
-        What the model's own ``predict`` takes; for an XGBoost booster a table will do. A booster
-        out of a FocalClassifier that was trained on categories takes their codes.
+        What the model's own ``predict`` takes; for an XGBoost booster a table is enough. The
+        booster of a FocalClassifier that was trained on categories takes their codes.
 
     Returns
     -------
     ndarray of shape (n_samples, K)
-        The classes in their order.
+        One column for each class, in the order of the classes.
 
     Raises
     ------
     TypeError, ValueError
-        As in `loss_of`.
+        If the model holds no loss that can be read; see `loss_of`.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""A booster trained with its own log loss, and all else as FocalClassifier has it."""
+"""A FocalClassifier whose booster is trained with its own log loss."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from focalboost.estimator.classifier import FocalClassifier
 
 
 class OwnLossClassifier(FocalClassifier):
-    """What the losses of `compare_losses` are compared with; its ``gamma`` is 0.
+    """The reference that `compare_losses` compares losses with; its ``gamma`` is 0.
 
     Tables, labels, weights, early stopping on log loss and ``calibration`` are those of
     `FocalClassifier`, so that nothing but the training differs.

@@ -1,4 +1,4 @@
-"""Labels and weights as they come, made ready for a booster."""
+"""Labels and weights of a user, made ready for a booster."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from focalboost.losses._types import Array, Foreign
 
 
 def refuse_collection(name: str, values: Foreign) -> None:
-    """Raise a TypeError for what Dask has in parts, and would be gathered here without a word."""
+    """Raise a TypeError for a Dask collection, which would be gathered here silently."""
     if hasattr(values, "__dask_graph__"):
         raise TypeError(
-            f"{name} must be in memory, got a Dask {type(values).__name__}: compute() it, or train "
-            "with focalboost.dask.train and predict with focalboost.dask.predict_proba."
+            f"{name} must be in memory, got a Dask {type(values).__name__}. Call compute() on it, "
+            "or train with focalboost.dask.train and predict with focalboost.dask.predict_proba."
         )
 
 
@@ -26,8 +26,8 @@ def as_labels(y: Foreign) -> Array:
     shape: tuple[int, ...] = getattr(y, "shape", ())
     if len(shape) == 2 and shape[-1] > 1:
         raise ValueError(
-            f"y should be a 1d array, got an array of shape {shape}: for several labels a sample "
-            "wrap FocalClassifier in sklearn.multioutput.MultiOutputClassifier."
+            f"y should be a 1d array, got an array of shape {shape}: for several labels per "
+            "sample, wrap FocalClassifier in sklearn.multioutput.MultiOutputClassifier."
         )
     labels = column_or_1d(y, warn=True)
     assert_all_finite(labels, input_name="y")
@@ -52,11 +52,11 @@ def plain(classes: Array) -> list[Foreign] | None:
 
 
 def weighted(table: Table, labels: Array, sample_weight: Foreign) -> Samples:
-    """Return the samples of positive weight, with weights, or None where there are none.
+    """Return the samples of positive weight; their weights are None where none are given.
 
-    Boosters hold sums of Hessians against constants, at which weights that sum to 1 allow no split:
-    weights of a mean below 1 are raised to the mean 1. Larger ones stay, so that a weight of 2 is a
-    sample twice.
+    Boosters compare sums of Hessians with constants, so that weights that sum to 1 would allow no
+    split: weights with a mean below 1 are scaled to the mean 1. Other weights stay as they are, so
+    that a weight of 2 counts a sample twice.
     """
     check_consistent_length(table, labels)
     if sample_weight is None:
@@ -77,7 +77,7 @@ def weighted(table: Table, labels: Array, sample_weight: Foreign) -> Samples:
 
 
 def in_single_precision(weight: Array) -> Array:
-    """Return weights as boosters hold them, so that the init score is for the same ones."""
+    """Return weights as boosters hold them, so that the init score is for the same weights."""
     largest = float(np.finfo(np.float32).max)
     if weight.max() > largest:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""What early stopping of FocalClassifier watches."""
+"""The metric that early stopping of FocalClassifier watches."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class LogLoss(OfProbabilities):
 
 @dataclass(frozen=True)
 class Score(OfProbabilities):
-    """A scorer of scikit-learn's by its name, or a function of the user's."""
+    """A scikit-learn scorer by its name, or a function of the user."""
 
     score: str | Callable[..., Foreign]
 
@@ -50,7 +50,7 @@ class Score(OfProbabilities):
 
 
 class _Predicted(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """A classifier for scorers, whose samples are their log-odds."""
+    """A classifier for scorers, which takes log-odds as its samples."""
 
     def __init__(self, loss: Loss) -> None:
         self._of_loss = loss.kernel.classes
@@ -72,14 +72,14 @@ def check_stopping_metric(metric: Foreign) -> None:
     names = ("log_loss", "focal_loss", *get_scorer_names())
     if not isinstance(metric, str) or metric not in names:
         raise ValueError(
-            "stopping_metric must be 'log_loss', 'focal_loss', the name of a scorer of "
-            "scikit-learn's such as 'average_precision', or a function of labels and "
-            f"probabilities whose value is to be large, got {metric!r}."
+            "stopping_metric must be 'log_loss', 'focal_loss', the name of a scikit-learn "
+            "scorer such as 'average_precision', or a function of labels and probabilities whose "
+            f"larger values are better, got {metric!r}."
         )
 
 
 def stopping_metric(metric: str | Function, loss: Loss) -> tuple[Loss, bool]:
-    """Return what early stopping watches as the mean of a loss, and whether it is to be large."""
+    """Return the metric of early stopping as a mean loss, and whether larger values are better."""
     if metric == "focal_loss":
         return loss, False
     if metric == "log_loss":

@@ -1,8 +1,8 @@
 """One kind of table for all boosters: an array, a sparse matrix, or a frame of numbers and codes.
 
-Each booster takes another subset of pandas and polars columns, and aborts the process on some of
-the rest. What comes out of here all of them take: numbers, and categories that are whole numbers
-from 0 on, the same ones in every table.
+Each booster takes a different subset of pandas and polars columns, and aborts the process on some
+of the others. All boosters take the tables made here: numbers, and categories that are whole
+numbers from 0, with the same numbers in every table.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from focalboost.losses._types import Array, Foreign
 def read(X: Table) -> Table:
     """Return X as a pandas frame, where it has named columns, or a checked array or matrix."""
     refuse_collection("X", X)
-    # A table of a library is there only where the library is loaded.
+    # X can be a table of a library only where the library is loaded.
     pandas, polars, pyarrow = map(sys.modules.get, ("pandas", "polars", "pyarrow"))
     if polars and isinstance(X, polars.LazyFrame):
         raise TypeError("X must be a table of data, got a polars LazyFrame: collect() it.")
@@ -44,7 +44,7 @@ def read(X: Table) -> Table:
 def categories_of(table: Table, named: Iterable[Foreign] = ()) -> dict[int, list[Foreign]]:
     """Return the categories of a table's categorical columns by position.
 
-    Columns of text are categorical too where they are named, by name or position.
+    A text column is also categorical where ``named`` holds its name or position.
     """
     if not hasattr(table, "dtypes"):
         return {}
@@ -60,7 +60,7 @@ def categories_of(table: Table, named: Iterable[Foreign] = ()) -> dict[int, list
 def encode(table: Table, categories: dict[int, list[Foreign]]) -> Table:
     """Return the table with its categories as codes, given those of the training table.
 
-    A category that training has not seen is missing.
+    A category that training has not seen becomes a missing value.
     """
     if not hasattr(table, "columns"):
         if categories:
@@ -104,14 +104,14 @@ def _codes(name: Foreign, column: Foreign, categories: list[Foreign]) -> Foreign
     import pandas as pd
 
     values = column.astype(object)
-    # An Index of objects on both sides: pandas 2 warns where it finds a kind of its own for values.
+    # Both are an Index of objects: pandas 2 warns where it infers another dtype for the values.
     codes = pd.Index(categories, dtype=object).get_indexer(pd.Index(values, dtype=object))
     present = values.notna().to_numpy()
     if present.any() and not np.any(codes[present] >= 0):
         kinds = [pd.api.types.infer_dtype(v, skipna=True) for v in (categories, values[present])]
         if kinds[0] != kinds[1]:
             raise ValueError(
-                f"X column {name!r} must hold categories of the kind of fit, {kinds[0]} such as "
+                f"X column {name!r} must hold categories of the kind in fit, {kinds[0]} such as "
                 f"{categories[:1]}, got {kinds[1]} such as {values[present].iloc[0]!r}."
             )
     return pd.Categorical.from_codes(
@@ -134,12 +134,12 @@ def _refuse_other_kinds(X: Foreign) -> None:
 
 
 def _in_native_order(X: Array) -> Array:
-    # XGBoost reads the bytes as they lie.
+    # XGBoost reads the bytes without regard to their order.
     return X if X.dtype.isnative else X.astype(X.dtype.newbyteorder("="))
 
 
 def _as_csr_matrix(X: Table) -> Table:
-    """Return what all boosters take: not an array, indices of 32 bits, real numbers."""
+    """Return a matrix that all boosters take: no sparse array, 32-bit indices, real numbers."""
     if X.nnz > np.iinfo(np.int32).max:
         raise ValueError(f"X must have under 2**31 entries where it is sparse, got {X.nnz}.")
     pointers = (X.indices.astype(np.int32), X.indptr.astype(np.int32))

@@ -1,4 +1,4 @@
-"""Weights of classes: what ``alpha`` of FocalClassifier says of each label."""
+"""Class weights, as ``alpha`` of FocalClassifier gives them for each label."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ __all__ = ["EffectiveNumber"]
 class EffectiveNumber:
     r"""Class weights by the effective number of samples, for `FocalClassifier`'s ``alpha``.
 
-    A class of n samples gets the weight :math:`(1 - \beta) / (1 - \beta^n)` [1]_: 1 / n where beta
-    is near 1, the same for all classes where it is 0.
+    A class of n samples gets the weight :math:`(1 - \beta) / (1 - \beta^n)` [1]_. It is near 1 / n
+    where beta is near 1, and the same for all classes where beta is 0.
 
     Parameters
     ----------
     beta : float, default=0.999
-        In [0, 1): the larger, the more samples until a class counts as seen, about 1 / (1 - beta).
+        In [0, 1). The larger beta is, the more samples it takes until a class counts as fully seen,
+        about ``1 / (1 - beta)``.
 
     References
     ----------
@@ -45,7 +46,7 @@ class EffectiveNumber:
         object.__setattr__(self, "beta", beta)
 
     def __call__(self, counts: npt.ArrayLike) -> Array:
-        """Return a weight for each class, given the weighted numbers of its samples.
+        """Return a weight for each class, given the weighted number of its samples.
 
         Parameters
         ----------
@@ -69,9 +70,7 @@ def as_alpha(alpha: Foreign, pos_label: Foreign, classes: Array, counts: Array) 
     if pos_label is not None and (np.ndim(pos_label) or pos_label not in [*classes]):
         raise ValueError(f"pos_label must be a label of y, {[*classes]}, got {pos_label!r}.")
     if pos_label is not None and len(classes) > 2:
-        raise ValueError(
-            f"pos_label must be None with {len(classes)} classes, got {pos_label!r}: it is for two."
-        )
+        raise ValueError(f"pos_label must be None with {len(classes)} classes, got {pos_label!r}.")
     if alpha is None:
         return None
     if isinstance(alpha, type):
@@ -105,7 +104,7 @@ def as_alpha(alpha: Foreign, pos_label: Foreign, classes: Array, counts: Array) 
 
 
 def mean_factor(alpha: Foreign, counts: Array) -> float:
-    """Return the mean over the samples of what ``alpha`` of a loss multiplies them by."""
+    """Return the mean over the samples of the class weights that ``alpha`` of a loss gives."""
     if alpha is None:
         return 1.0
     factors = [1.0 - alpha, alpha] if isinstance(alpha, float) else alpha
@@ -113,7 +112,7 @@ def mean_factor(alpha: Foreign, counts: Array) -> float:
 
 
 def of_estimator(alpha: Foreign, class_weight: Foreign, classes: Array) -> Foreign:
-    """Return ``alpha``, or in its place the class_weight that a booster's classifier has."""
+    """Return ``alpha``, or in its place the class_weight of a booster's classifier."""
     if class_weight is None:
         return alpha
     if alpha is not None:
@@ -122,7 +121,7 @@ def of_estimator(alpha: Foreign, class_weight: Foreign, classes: Array) -> Forei
             f"{class_weight!r} beside alpha={alpha!r}. Both weight the classes."
         )
     if isinstance(class_weight, Mapping):
-        # As scikit-learn has it: a label that is left out has the weight 1.
+        # As in scikit-learn, a label that is left out has the weight 1.
         return {**dict.fromkeys(classes.tolist(), 1.0), **class_weight}
     return class_weight
 
@@ -134,15 +133,15 @@ def _from_mapping(alpha: Mapping[Foreign, Foreign], classes: Array) -> list[Fore
 
 
 def of_positive(name: str, value: Foreign, pos_label: Foreign, classes: Array, other: str) -> float:
-    """Return a number in (0, 1) for the second of two classes, given for the positive one.
+    """Return a number in (0, 1) for the second class, given the number for the positive class.
 
-    ``other`` is what the parameter of this name may be in its place.
+    ``other`` names the values that the parameter may have instead of a number.
     """
     number = check_real(name, value, "None or in (0, 1)", lambda v: 0 < v < 1)
     if len(classes) > 2:
         raise ValueError(
             f"{name} must be {other} with {len(classes)} classes, got {number}: a number is for "
-            "two."
+            "two classes."
         )
     if pos_label is None and classes.dtype.kind not in "biuf":
         raise ValueError(

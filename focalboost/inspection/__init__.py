@@ -1,11 +1,11 @@
-"""Looking at a loss: whether it is right and helps, what it does, what its scores stand for."""
+"""Inspection of a loss: is it correct, does it help, and what do its scores stand for."""
 
 from focalboost.inspection.comparison import LossComparison, compare_losses
 from focalboost.inspection.comparison_display import LossComparisonDisplay
 from focalboost.inspection.displays import (
     CumulativeLossDisplay,
     FocalLossDisplay,
-    PosteriorDisplay,
+    ProbabilityDisplay,
 )
 from focalboost.inspection.doctor import ObjectiveReport, check_objective
 
@@ -15,7 +15,7 @@ __all__ = [
     "LossComparison",
     "LossComparisonDisplay",
     "ObjectiveReport",
-    "PosteriorDisplay",
+    "ProbabilityDisplay",
     "check_objective",
     "compare_losses",
 ]

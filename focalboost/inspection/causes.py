@@ -1,4 +1,4 @@
-"""What is probably wrong with an objective, told by which mistake reproduces its numbers."""
+"""What is probably wrong with an objective, told by the mistake that reproduces its numbers."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from focalboost.inspection.subjects import Subject
 from focalboost.losses import FocalLoss
 from focalboost.losses._types import Array
 
-# A mistake explains an objective if it leaves less than this share of its size.
+# A mistake explains a gradient if it leaves less than this share of the gradient's size.
 _EXPLAINED = 1e-4
-# Of class weights and gammas that are the same.
+# Tolerance between class weights, or gammas, that are the same.
 _SAME = 1e-3
 
 Family = Callable[[float, Array, Array], Array]
@@ -33,7 +33,7 @@ class Fit:
 
     @property
     def alpha(self) -> float:
-        """The weight of the positive class, as a share of both."""
+        """The weight of the positive class, as a share of both weights."""
         positive, negative = self.weights
         return positive / (positive + negative)
 
@@ -109,7 +109,7 @@ def causes_of(subject: Subject, findings: tuple[tuple[str, bool, str], ...]) -> 
     if any("cut off" in what for what in failed):
         yield (
             "A clip of the probabilities or scores. Compute log(p) by -np.logaddexp(0, -z), which "
-            "needs none."
+            "needs no clip."
         )
 
 
@@ -148,7 +148,7 @@ def _of_gradient(subject: Subject, gradient: Array, failed: set[str]) -> Iterato
     y = np.repeat([0.0, 1.0], 19)
     for family in (_of_scores_as_probabilities, _scores_with_chain_rule):
         if _fit(family, subject.derivatives(y, z)[0], y, z).error < _EXPLAINED:
-            yield ("Raw scores are taken for probabilities: take p = expit(raw_prediction) first.")
+            yield ("Raw scores are taken as probabilities: use p = expit(raw_prediction) first.")
             return
 
 
@@ -177,7 +177,7 @@ def _another_focal_loss(subject: Subject, own: Fit) -> Iterator[str]:
         )
     else:
         yield (
-            f"The gradient weights the classes otherwise: positives by {own.weights[0]:.4g} and "
+            f"The gradient weights the classes differently: positives by {own.weights[0]:.4g} and "
             f"negatives by {own.weights[1]:.4g}, the loss by {truth.weights[0]:.4g} and "
             f"{truth.weights[1]:.4g}."
         )
@@ -190,8 +190,8 @@ def _of_hessian(subject: Subject, gradient: Array, hessian: Array) -> Iterator[s
     nearby = subject.derivatives(subject.y, subject.z + 1e-9)[1]
     if np.median(np.abs(nearby - hessian)) > 1e-3 * np.median(np.abs(hessian)):
         yield (
-            "The Hessian is the rounding noise of a numerical second derivative: a step of about "
-            "1e-4 is the least for it, and the formula is better."
+            "The Hessian is the rounding noise of a numerical second derivative: it needs a "
+            "step of at least about 1e-4, and the formula is better."
         )
         return
     slopes, _ = subject.slopes(lambda y, z: subject.derivatives(y, z)[0], 0)
@@ -209,6 +209,7 @@ def _of_hessian(subject: Subject, gradient: Array, hessian: Array) -> Iterator[s
     p_true = expit(np.where(subject.y == 1, subject.z, -subject.z))[moves]
     if steps.size and subject.loss is None and np.max(steps * p_true) > 20:
         yield (
-            f"Steps have no bound: a single sample asks for up to {np.max(steps):.3g}. A small "
-            "constant as the least Hessian does that; take np.maximum(hessian, abs(gradient) / 4)."
+            f"Steps have no bound: the step of a single sample is up to {np.max(steps):.3g}. A "
+            "small constant as the least Hessian causes this; use "
+            "np.maximum(hessian, abs(gradient) / 4)."
         )

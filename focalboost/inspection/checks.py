@@ -16,7 +16,7 @@ from focalboost.losses._types import Array, Foreign
 
 Finding = tuple[bool | np.bool_, str] | None
 
-# Of finite differences and of single precision; the bugs that are looked for are far larger.
+# For finite differences and single precision; the errors of the bugs in question are far larger.
 TOLERANCE = 1e-5
 _TINY = 1e-300
 
@@ -87,7 +87,7 @@ def scale_of_hessian(subject: Subject) -> Finding:
     found = subject.derivatives(subject.y, subject.z)[1]
     slopes, _ = subject.slopes(lambda y, z: subject.derivatives(y, z)[0], 0)
     p = np.where(subject.y == 1, expit(subject.z), expit(-subject.z))
-    # Where both labels have weight: a stand-in may be anything where one is hardly expected.
+    # Only where both labels are likely: elsewhere a stand-in for the Hessian may be anything.
     inner = np.abs(subject.z) <= 2
     share = float(np.sum((p * found)[inner]) / np.sum((p * slopes)[inner]))
     if not np.isfinite(share):
@@ -135,7 +135,7 @@ def far_out(subject: Subject) -> Finding:
 
 
 def not_cut_off(subject: Subject) -> Finding:
-    """Look for a clip: a loss that stands still, or a gradient that vanishes, all at once."""
+    """Look for a clip: a loss that suddenly is constant, or a gradient that suddenly vanishes."""
     y, z = subject.wrong_side
     slope = np.abs(column(subject.derivatives(y, z)[0], 0))
     ends = np.flatnonzero((slope[:-1] > 1e-3) & (slope[1:] == 0))
@@ -148,7 +148,7 @@ def not_cut_off(subject: Subject) -> Finding:
     still = np.flatnonzero((np.diff(values) == 0) & (slope[1:] > 1e-3))
     if len(still):
         at = column(z, 0)[still[0]]
-        return False, f"the loss stands still from the score {at:g} on, and its gradient does not"
+        return False, f"the loss is constant from the score {at:g} on, but its gradient is not 0"
     return True, ""
 
 
@@ -215,7 +215,7 @@ def probabilities(subject: Subject) -> Finding:
         found, _ = subject.derivatives(np.full(len(scores), float(label)), scores)
         part = found * (share if found.ndim == 1 else share[:, np.newaxis])
         total, size = total + part, size + np.abs(part)
-    # A share that is 1 but for rounding leaves no digits for the other.
+    # A share that is 1 but for rounding leaves no digits for the other share.
     told = np.min(shares, axis=1) > 1e-9
     worst = float(np.max((np.abs(total) / size)[told], initial=0.0))
     return worst <= TOLERANCE, f"the expected gradient is {worst:.1e} of its size"

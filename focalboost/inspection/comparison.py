@@ -1,4 +1,4 @@
-"""Whether a loss helps on a table: the same folds for each loss and for the booster's own."""
+"""Whether a loss helps on a table: a comparison with the booster's own, on the same folds."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _VALIDATION = ("X_val", "y_val", "sample_weight_val")
 
 
 class ComparedLoss(NamedTuple):
-    """One loss by one metric: a line of the table."""
+    """One loss under one metric: a line of the table."""
 
     metric: str
     loss: str
@@ -56,7 +56,7 @@ class ComparedLoss(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class LossComparison:
-    """What `compare_losses` found; printed it is a table.
+    """The result of `compare_losses`; printed, it is a table.
 
     Parameters
     ----------
@@ -65,13 +65,13 @@ class LossComparison:
     losses : tuple of str
         The names of the losses. The first is the booster's own log loss, the reference.
     scores : dict of str to ndarray of shape (n_losses, n_folds)
-        Of each metric the scores on the test samples of the folds. Larger is better.
+        For each metric, the scores on the test samples of the folds. Larger is better.
     fit_time : ndarray of shape (n_losses, n_folds)
         Seconds of each training.
     test_share : float
-        Number of test samples over the number of training samples of a fold.
+        Number of test samples of a fold, divided by its number of training samples.
     confidence_level : float, default=0.95
-        Of each interval.
+        Confidence level of each interval.
 
     Examples
     --------
@@ -95,11 +95,12 @@ class LossComparison:
 
     @property
     def rows(self) -> tuple[ComparedLoss, ...]:
-        """The table: of each metric a named tuple for each loss, the reference first.
+        """The table: for each metric, a named tuple for each loss, with the reference first.
 
-        Its fields are ``metric``, ``loss``, ``mean`` of the scores, ``difference`` to the
+        The fields are ``metric``, ``loss``, ``mean`` of the scores, ``difference`` to the
         reference, ``low`` and ``high``, which are the ends of the difference's interval, and
-        ``verdict``: "better", "worse" or "no difference seen", and "reference" of the reference.
+        ``verdict``: "better", "worse" or "no difference seen", or for the reference itself
+        "reference".
         """
         found = []
         for metric, scores in self.scores.items():
@@ -176,61 +177,62 @@ def compare_losses(
 ) -> LossComparison:
     r"""Compare losses with the booster's own log loss on the same folds of a table.
 
-    Each loss trains on the training samples of each fold, less a stratified part of them on which
-    early stopping watches log loss, and is scored on the test samples. Folds and parts are the same
-    for all losses, so that the differences are paired. The reference is the booster with its own
-    log loss and the parameters of ``estimator``. A gamma of 0 is log loss with `FocalClassifier`'s
-    bound on the step: what it changes is the bound's doing, and what other gammas change beyond
-    that is the loss's.
+    With each loss, a model is trained on the training samples of each fold and scored on the test
+    samples. A stratified part of the training samples is held out for early stopping on log loss.
+    Folds and parts are the same for all losses, so that the differences are paired. The reference
+    is the booster with its own log loss and the parameters of ``estimator``. A gamma of 0 is log
+    loss with `FocalClassifier`'s bound on the step: its difference to the reference is the effect
+    of the bound, and any further difference of other gammas is the effect of the loss.
 
     Parameters
     ----------
     estimator : LGBMClassifier, XGBClassifier, CatBoostClassifier or FocalClassifier
-        The booster, best with its parameters tuned for log loss. A `FocalClassifier` says more:
-        its ``alpha``, ``pos_label`` and ``max_step`` are for ``losses`` alone, its
-        ``early_stopping_rounds`` are for the reference too. So is its ``calibration``, but for
-        "balance", which log loss has by itself. Its ``gamma`` and ``loss`` are replaced.
-        A CatBoostClassifier needs a ``learning_rate``, as CatBoost would fit it to the data for its
+        The booster, ideally with its parameters tuned for log loss. Of a `FocalClassifier`,
+        ``alpha``, ``pos_label`` and ``max_step`` are for ``losses`` alone;
+        ``early_stopping_rounds`` is for the reference, too, and so is ``calibration``, except
+        "balance", which log loss has by itself. ``gamma`` and ``loss`` are replaced. A
+        CatBoostClassifier needs a ``learning_rate``, as CatBoost would fit it to the data for its
         own losses alone.
     X : {array-like, sparse matrix, pandas or polars frame} of shape (n_samples, n_features)
         Samples, as `FocalClassifier` takes them.
     y : array-like of shape (n_samples,)
-        Their labels, of two or more classes. To the scorers the labels are positions in the sorted
-        classes, so that the second class is the positive one of two.
+        Labels of the samples, of two or more classes. Scorers get the labels as positions in the
+        sorted classes, so that the second of two classes is the positive class.
     losses : sequence or dict, default=(0.0, 1.0, 2.0, 5.0)
         Numbers are gammas of `FocalLoss`, or with several classes of `SoftmaxFocalLoss`; other
-        losses are objects that ``loss`` of `FocalClassifier` takes. A dict has a name for each.
+        losses are objects that the parameter ``loss`` of `FocalClassifier` takes. A dict maps a
+        name to each.
     cv : int, cross-validation generator or iterable, default=None
         Two folds or more. None is scikit-learn's ``RepeatedStratifiedKFold(n_splits=5,
         n_repeats=2)`` with the ``random_state``. For groups pass
         ``StratifiedGroupKFold(5).split(X, y, groups)``.
     scoring : str, sequence of str, dict or None, default=None
-        Scorers of scikit-learn's by name, or a dict of names and scorers. None is
-        "average_precision", "roc_auc", "neg_log_loss" and "neg_brier_score", or with several
-        classes "average_precision", "roc_auc_ovr" and "neg_log_loss".
+        scikit-learn scorers by name, or a dict of names and scorers. None is "average_precision",
+        "roc_auc", "neg_log_loss" and "neg_brier_score", or with several classes
+        "average_precision", "roc_auc_ovr" and "neg_log_loss".
     sample_weight : array-like of shape (n_samples,), default=None
-        Weights >= 0, for training, early stopping and scoring. A function of yours in ``scoring``
-        that is not made by scikit-learn's ``make_scorer`` is not given them.
+        Weights >= 0, for training, early stopping and scoring. A function in ``scoring`` that is
+        not made by scikit-learn's ``make_scorer`` is called without weights.
     validation_fraction : float or None, default=0.2
-        Part of the training samples of a fold that early stopping watches. With None every round
-        is trained.
+        Part of the training samples of a fold that is held out for early stopping. With None every
+        round is trained.
     confidence_level : float, default=0.95
-        Of each interval, in (0, 1).
+        Confidence level of each interval, in (0, 1).
     n_jobs : int, default=None
-        Folds at a time, as in scikit-learn. The booster has its own number of threads.
+        Number of folds at a time, as in scikit-learn. The booster has its own number of threads.
     random_state : int, RandomState or None, default=0
-        Seed of the default folds and of the parts for early stopping. The booster has its own.
+        Seed of the default folds and of the parts for early stopping. The booster has its own seed.
 
     Returns
     -------
     LossComparison
-        Printed it is a table. ``rows`` and ``to_frame()`` have its numbers, ``scores`` those of
-        each fold.
+        Printed, it is a table. ``rows`` and ``to_frame()`` have its numbers, ``scores`` the scores
+        of each fold.
 
     Raises
     ------
     TypeError
-        If ``estimator``, one of ``losses`` or ``scoring`` is of another kind.
+        If ``estimator``, one of ``losses`` or ``scoring`` is of the wrong kind.
     ValueError
         If an argument or a parameter of ``estimator`` breaks its rule; the message names it.
 
@@ -240,7 +242,7 @@ def compare_losses(
 
     Notes
     -----
-    Of the differences :math:`d_1, \dots, d_J` on J folds, with mean :math:`\bar d` and variance
+    For the differences :math:`d_1, \dots, d_J` on J folds, with mean :math:`\bar d` and variance
     :math:`s^2`, the interval is
 
     .. math::
@@ -248,15 +250,16 @@ def compare_losses(
         \bar d \pm t_{J - 1} \sqrt{\left(\frac{1}{J} + \frac{n_\text{test}}{n_\text{train}}\right)
         s^2}
 
-    with the quantile of Student's t [1]_. The second term stands for the training samples that
-    folds have in common, without which the interval of repeated folds is far too narrow. Where it
-    holds 0, the verdict is "no difference seen": there may be one that is too small for the table.
+    with the quantile of Student's t distribution [1]_. The second term accounts for the training
+    samples that folds have in common; without it, the interval of repeated folds is far too narrow.
+    Where the interval holds 0, the verdict is "no difference seen": there may be a difference that
+    is too small to be seen on the table.
 
     Verdicts are not adjusted for the number of comparisons, which the printed table states. For a
     bound of 5 % on the chance of any false verdict among n, pass ``confidence_level=1 - 0.05 / n``.
 
-    The losses' own values are no scores: of different gammas they have different units, and the
-    largest gamma always has the smallest value.
+    The values of the losses are not scores: with different gammas they have different units, and
+    the largest gamma always has the smallest value.
 
     References
     ----------
@@ -288,7 +291,7 @@ def compare_losses(
         random_state = int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
     if cv is None:
         cv = RepeatedStratifiedKFold(n_splits=5, n_repeats=2, random_state=random_state)
-    # Drawn once: a generator without a seed would draw other folds for each loss.
+    # Drawn once: a generator without a seed would draw different folds for each loss.
     folds = [*check_cv(cv, codes, classifier=True).split(X, codes)]
     if len(folds) < 2:
         raise ValueError(f"cv must have two folds or more, got {len(folds)}.")
@@ -409,20 +412,21 @@ def _check_estimator(estimator: Foreign) -> FocalClassifier:
     else:
         raise TypeError(
             "estimator must be an LGBMClassifier, XGBClassifier, CatBoostClassifier or "
-            f"FocalClassifier, got {kind_of(estimator)}. Of a Pipeline pass the booster and the "
-            "transformed samples."
+            f"FocalClassifier, got {kind_of(estimator)}. For a Pipeline, pass the booster and "
+            "the transformed samples."
         )
     params = {} if model.estimator is None else model.estimator.get_params()
     if params.get("class_weight") is not None:
         raise ValueError(
-            f"class_weight of estimator must be None, got {params['class_weight']!r}: own log loss "
-            "would have probabilities of other classes' shares. Pass FocalClassifier(estimator, "
+            f"class_weight of estimator must be None, got {params['class_weight']!r}: the "
+            "probabilities of own log loss would be for other class shares. Pass "
+            "FocalClassifier(estimator, "
             "alpha=...) to weight the classes of the losses, or sample_weight to weight all."
         )
     if model.prior is not None:
         raise ValueError(
             f"prior of estimator must be None, got {model.prior!r}: the test samples have the "
-            "shares of y. Pass sample_weight to give them those of the population."
+            "shares of y. Pass sample_weight to give them the shares of the population."
         )
     if model.stopping_metric != "log_loss":
         raise ValueError(
@@ -435,7 +439,7 @@ def _check_estimator(estimator: Foreign) -> FocalClassifier:
 def _models(
     model: FocalClassifier, losses: Mapping[str, Foreign], n_classes: int
 ) -> dict[str, FocalClassifier]:
-    """Return what is trained, by name, the reference first."""
+    """Return the classifiers to train, by name, the reference first."""
     default = FocalClassifier().gamma
     calibration = None if model.calibration == "balance" else model.calibration
     own = OwnLossClassifier(
@@ -453,7 +457,7 @@ def _models(
             found = as_loss(loss).kernel.classes.n_classes
             if found != n_classes:
                 raise ValueError(
-                    f"losses must be of the {n_classes} classes of y, got {loss!r} of {found}."
+                    f"losses must be for the {n_classes} classes of y, got {loss!r} for {found}."
                 )
         models[name] = clone(model).set_params(**params)
     return models
@@ -461,7 +465,7 @@ def _models(
 
 def _named(losses: Foreign) -> dict[str, Foreign]:
     """Return the losses by their names."""
-    rule = "a sequence of gammas and losses, or a dict of names and these"
+    rule = "a sequence of gammas and losses, or a dict that names them"
     if isinstance(losses, str) or not isinstance(losses, Iterable):
         raise TypeError(f"losses must be {rule}, got {losses!r}. Write losses=[{losses!r}].")
     named: dict[str, Foreign] = {}
@@ -491,7 +495,7 @@ def _name(loss: Foreign) -> str:
 
 
 def _scorers(scoring: Foreign, n_classes: int) -> dict[str, Foreign]:
-    """Return scorers by name, which are nobody else's."""
+    """Return scorers by name, as copies that nobody else uses."""
     if scoring is None:
         scoring = _SCORING if n_classes == 2 else _SCORING_OF_SEVERAL
     if isinstance(scoring, str):

@@ -1,4 +1,4 @@
-"""The display of what `compare_losses` found."""
+"""The display of a result of `compare_losses`."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _COLOURS = {"better": "tab:blue", "worse": "tab:red", "no difference seen": "0.5
 class LossComparisonDisplay:
     """Differences of losses to the booster's own log loss, with their intervals.
 
-    There are axes for each metric, and in them a point and an interval for each loss: blue where
-    the verdict is "better", red where it is "worse", and grey where the interval holds 0, at which
-    there is a line. Use `from_comparison` to make a display.
+    Each metric has its own axes, with a point and an interval for each loss: blue where the verdict
+    is "better", red where it is "worse", and grey where the interval holds 0. A line marks 0. Use
+    `from_comparison` to make a display.
 
     Parameters
     ----------
     rows : dict of str to list of named tuples
-        By metric, for each loss but the reference, its line of ``LossComparison.rows``.
+        For each metric, the lines of ``LossComparison.rows``, without the reference.
     reference : str, default="own log loss"
-        The name of what the losses are compared with.
+        The name of the reference that the losses are compared with.
 
     Attributes
     ----------
@@ -91,9 +91,9 @@ class LossComparisonDisplay:
         Raises
         ------
         TypeError
-            If ``comparison`` or one of ``metrics`` is of another kind.
+            If ``comparison`` or one of ``metrics`` is of the wrong kind.
         ValueError
-            If the comparison has no such metric, or if ``ax`` holds another number of axes.
+            If the comparison lacks one of ``metrics``, or if ``ax`` holds the wrong number of axes.
         """
         check_kind(
             "comparison", comparison, LossComparison, "a LossComparison, as compare_losses returns"

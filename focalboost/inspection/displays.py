@@ -1,8 +1,8 @@
-"""Displays: the loss and its derivatives, where the loss of a data set lies, and the posterior.
+"""Displays of a loss and its derivatives, of its spread over a data set, and of probabilities.
 
 They follow scikit-learn's convention: the class methods compute, `plot` draws what they computed,
-and what is drawn stands in attributes with a trailing underscore. They ask a loss for its methods
-only, so that any binary loss that has them can be shown. `plot` imports Matplotlib, and raises an
+and attributes with a trailing underscore hold what is drawn. They use only methods of a loss, so
+that any binary loss with these methods can be shown. `plot` imports Matplotlib, and raises an
 ImportError where it is not installed.
 """
 
@@ -28,7 +28,7 @@ from focalboost.losses._checks import (
 )
 from focalboost.losses._types import Array, Foreign
 
-__all__ = ["CumulativeLossDisplay", "FocalLossDisplay", "PosteriorDisplay"]
+__all__ = ["CumulativeLossDisplay", "FocalLossDisplay", "ProbabilityDisplay"]
 
 _LABELS = {
     "loss": "loss",
@@ -39,7 +39,7 @@ _LABELS = {
 
 
 def _value(loss: Foreign, method: str, y_true: Array, raw_prediction: Array) -> Foreign:
-    """Return what a method gives; a curvature has the bound that the adapters have by default."""
+    """Return the values of a method; a curvature has the default bound of the adapters."""
     is_bound = method == "curvature" and isinstance(loss, Loss)
     return getattr(loss, method)(y_true, raw_prediction, **({"max_step": 4.0} if is_bound else {}))
 
@@ -48,15 +48,15 @@ class FocalLossDisplay:
     r"""Loss, gradient, Hessian and curvature of one sample, for several losses.
 
     The loss against :math:`p_t`, with the default losses, is figure 1 of the focal loss paper [1]_.
-    Use `from_losses` to make one.
+    Use `from_losses` to make a display.
 
     Parameters
     ----------
     raw_prediction : ndarray of shape (n_points,)
         Raw scores, ascending.
     values : dict of str to ndarray of shape (n_losses, n_points)
-        What to draw, by the name of the method that gave it: ``"loss"`` in nats, ``"gradient"``
-        and the rest in nats per unit of raw score, or per unit squared.
+        What to draw, by the name of the method that computes it: ``"loss"`` in nats, ``"gradient"``
+        in nats per unit of raw score, and the others in nats per unit squared.
     names : list of str
         The losses' names, for the legend.
     y_true : {0, 1}, default=1
@@ -65,9 +65,9 @@ class FocalLossDisplay:
     Attributes
     ----------
     p_true : ndarray of shape (n_points,)
-        :math:`p_t`, the *sigmoid* of the raw score for a positive sample and 1 less it for a
-        negative one. It is the paper's variable, and with focal loss not a probability; see
-        `PosteriorDisplay`.
+        :math:`p_t`, the *sigmoid* of the raw score for a positive sample, and 1 minus the sigmoid
+        for a negative sample. It is the paper's variable, and with focal loss it is not a
+        probability; see `ProbabilityDisplay`.
     figure_ : matplotlib Figure
         The figure.
     axes_ : ndarray of Axes of shape (n_values,)
@@ -85,7 +85,7 @@ class FocalLossDisplay:
     Notes
     -----
     Where the exact Hessian is negative, a booster's Newton step has the wrong sign or no bound.
-    `FocalLoss.curvature` is what boosters get in its place.
+    `FocalLoss.curvature` is what boosters get instead.
 
     References
     ----------
@@ -141,15 +141,19 @@ class FocalLossDisplay:
         values : sequence of {"loss", "gradient", "hessian", "curvature"}
             What to draw, each in axes of its own; by default all four.
         x : {"p_true", "raw_prediction"}, default="p_true"
-            The attribute to draw against.
+            The attribute on the horizontal axis.
         ax : Axes or array-like of Axes, default=None
             One for each of ``values``. None makes a figure.
 
+        Returns
+        -------
+        FocalLossDisplay
+            The display, drawn.
 
         Raises
         ------
         ValueError
-            If an argument is not one of its choices.
+            If an argument is not one of its choices, or ``losses`` is empty.
         TypeError
             If one of ``losses`` lacks the methods in ``values``.
         """
@@ -192,8 +196,9 @@ class FocalLossDisplay:
                 axes.axhline(0, color="0.6", linewidth=0.8, zorder=0)
                 # Matplotlib 3.7 would take the shades' height for data.
                 axes.set_ylim(axes.get_ylim())
-                # The full height of the axes, as between curve and zero there is too little to see;
-                # one grey for all, darker where more of the losses are negative.
+                # Shades have the full height of the axes, as between curve and zero there is too
+                # little to see. They have one grey, darker where the Hessians of more losses are
+                # negative.
                 self.shades_ = [
                     axes.fill_between(
                         abscissa,
@@ -216,16 +221,16 @@ class FocalLossDisplay:
 class CumulativeLossDisplay:
     r"""How the loss of a data set is spread over its positives and over its negatives.
 
-    The samples of a class are sorted from the lowest loss to the highest. Against the fraction of
-    samples so far stands their share of the class's loss. One model's raw scores are evaluated
-    under several losses: figure 4 of the focal loss paper [1]_. Use `from_estimator` or
-    `from_predictions` to make one.
+    The samples of a class are sorted from the lowest loss to the highest. The curves show the share
+    of the class's loss against the fraction of samples so far, for one model's raw scores under
+    several losses, as in figure 4 of the focal loss paper [1]_. Use `from_estimator` or
+    `from_predictions` to make a display.
 
     Parameters
     ----------
     fraction : tuple of two ndarrays of shape (n_losses, n_rows + 1)
-        Of the negatives, then of the positives: the fraction of samples (of weight, where there are
-        weights), from 0 to 1.
+        For the negatives, then for the positives: the fraction of samples (of weight, where there
+        are weights), from 0 to 1.
     cumulative_loss : tuple of two ndarrays of shape (n_losses, n_rows + 1)
         Their share of the loss, from 0 to 1.
     names : list of str
@@ -263,7 +268,7 @@ class CumulativeLossDisplay:
     >>> raw_prediction = [-4.0, -3.0, -2.0, 0.0, 1.0]
     >>> display = CumulativeLossDisplay.from_predictions(y_true, raw_prediction)
     >>> negatives = display.cumulative_loss[0]
-    >>> negatives[[0, 3], 3].round(3)  # the three easy ones' share, with gamma 0 and gamma 2
+    >>> negatives[[0, 3], 3].round(3)  # share of the three easy samples, with gamma 0 and 2
     array([0.218, 0.011])
     """
 
@@ -293,20 +298,26 @@ class CumulativeLossDisplay:
         Parameters
         ----------
         estimator : FocalClassifier
-            Fitted.
+            A fitted classifier.
         X : {array-like, sparse matrix, pandas or polars frame} of shape (n_samples, n_features)
-            Samples, best held out from training.
+            Samples, ideally held out from training.
         y : array-like of shape (n_samples,)
-            Their labels.
+            Labels of the samples.
         losses, sample_weight, ax
             As in `from_predictions`.
+
+        Returns
+        -------
+        CumulativeLossDisplay
+            The display, drawn.
 
         Raises
         ------
         TypeError
             If ``estimator`` gives no raw scores.
         ValueError
-            If ``y`` holds a label that the estimator does not know, or as in `from_predictions`.
+            If the estimator has more than two classes, if ``y`` holds a label that it does not
+            know, or as in `from_predictions`.
 
         Examples
         --------
@@ -347,14 +358,18 @@ class CumulativeLossDisplay:
         ax : array-like of two Axes, default=None
             For the positives and for the negatives. None makes a figure.
 
+        Returns
+        -------
+        CumulativeLossDisplay
+            The display, drawn.
 
         Raises
         ------
         TypeError
             If one of ``losses`` has no method ``loss``.
         ValueError
-            If labels, scores or weights are not as said above, or if a class has no weight or no
-            loss.
+            If labels, scores or weights are not as described under Parameters, or if a class has no
+            weight or no loss.
         """
         labels, raw = _check_predictions(y_true, raw_prediction)
         weight = broadcast(
@@ -414,12 +429,12 @@ class CumulativeLossDisplay:
         return self
 
 
-class PosteriorDisplay:
-    r"""What a raw score stands for: its sigmoid beside the closed-form posterior, and their worth.
+class ProbabilityDisplay:
+    r"""The sigmoid and the closed-form probability of raw scores, and the reliability of both.
 
-    Left the link, a curve of the loss alone; right the reliability of both on data: the share of
-    positives against the mean prediction, in bins of samples. Use `from_estimator` or
-    `from_predictions` to make one.
+    The left axes show the link, which depends on the loss alone. The right axes show the
+    reliability of both on data: the share of positives against the mean prediction, in bins of
+    samples. Use `from_estimator` or `from_predictions` to make a display.
 
     Parameters
     ----------
@@ -427,13 +442,13 @@ class PosteriorDisplay:
         Raw scores, from the lowest to the highest of the data.
     sigmoid : ndarray of shape (n_points,)
         Their sigmoid.
-    posterior : ndarray of shape (n_points,)
+    probability : ndarray of shape (n_points,)
         Their probability, the ``inverse_link`` of the loss.
     sigmoid_reliability : tuple of two ndarrays of shape (n_bins,) or smaller
         Share of positives, and mean sigmoid, in each bin of samples that is not empty, as
         `sklearn.calibration.calibration_curve` gives them.
-    posterior_reliability : tuple of two ndarrays of shape (n_bins,) or smaller
-        The same for the posterior.
+    probability_reliability : tuple of two ndarrays of shape (n_bins,) or smaller
+        The same for the closed-form probability.
 
     Attributes
     ----------
@@ -442,20 +457,20 @@ class PosteriorDisplay:
     axes_ : ndarray of Axes of shape (2,)
         For the link, and for the reliability.
     lines_ : ndarray of Line2D of shape (2, 2)
-        Of the sigmoid and of the posterior, in the order of ``axes_``.
+        Of the sigmoid and of the closed-form probability, in the order of ``axes_``.
     diagonal_ : Line2D
         Where a reliable prediction lies.
 
     See Also
     --------
-    FocalLoss.inverse_link : The posterior.
+    FocalLoss.inverse_link : The closed-form probability.
     sklearn.calibration.CalibrationDisplay : The reliability of any probabilities.
 
     Notes
     -----
-    The posterior is :math:`\eta = g_0 / (g_0 - g_1)` with the gradients :math:`g_y` of the two
-    labels at the raw score [1]_. The default bins have equally many samples, since where positives
-    are rare most bins of equal width are nearly empty.
+    The closed-form probability is :math:`\eta = g_0 / (g_0 - g_1)` with the gradients :math:`g_y`
+    of the two labels at the raw score [1]_. The default bins have equally many samples, since where
+    positives are rare most bins of equal width are nearly empty.
 
     References
     ----------
@@ -466,12 +481,12 @@ class PosteriorDisplay:
     Examples
     --------
     >>> import numpy as np
-    >>> from focalboost import FocalLoss, PosteriorDisplay
+    >>> from focalboost import FocalLoss, ProbabilityDisplay
     >>> loss = FocalLoss(gamma=2.0)
     >>> y_true = np.array([0] * 90 + [1] * 10)
     >>> raw_prediction = np.full(100, loss.init_score(y_true))
-    >>> display = PosteriorDisplay.from_predictions(y_true, raw_prediction, loss, n_bins=1)
-    >>> share, mean = display.posterior_reliability
+    >>> display = ProbabilityDisplay.from_predictions(y_true, raw_prediction, loss, n_bins=1)
+    >>> share, mean = display.probability_reliability
     >>> print(share.round(6), mean.round(6), display.sigmoid_reliability[1].round(6))
     [0.1] [0.1] [0.305787]
     """
@@ -480,15 +495,15 @@ class PosteriorDisplay:
         self,
         raw_prediction: Array,
         sigmoid: Array,
-        posterior: Array,
+        probability: Array,
         sigmoid_reliability: tuple[Array, Array],
-        posterior_reliability: tuple[Array, Array],
+        probability_reliability: tuple[Array, Array],
     ) -> None:
         self.raw_prediction = raw_prediction
         self.sigmoid = sigmoid
-        self.posterior = posterior
+        self.probability = probability
         self.sigmoid_reliability = sigmoid_reliability
-        self.posterior_reliability = posterior_reliability
+        self.probability_reliability = probability_reliability
 
     @classmethod
     def from_estimator(
@@ -500,37 +515,43 @@ class PosteriorDisplay:
         n_bins: int = 10,
         strategy: str = "quantile",
         ax: Foreign = None,
-    ) -> PosteriorDisplay:
-        """Compare sigmoid and posterior of a fitted classifier, and plot them.
+    ) -> ProbabilityDisplay:
+        """Compare sigmoid and closed-form probability of a fitted classifier, and plot them.
 
         Parameters
         ----------
         estimator : FocalClassifier
-            Fitted.
-            The posterior is that of its loss, before ``calibration`` and ``prior``.
+            A fitted classifier. The closed-form probability is that of its loss, before
+            ``calibration`` and ``prior``.
         X : {array-like, sparse matrix, pandas or polars frame} of shape (n_samples, n_features)
-            Samples, best held out from training.
+            Samples, ideally held out from training.
         y : array-like of shape (n_samples,)
-            Their labels.
+            Labels of the samples.
         n_bins, strategy, ax
             As in `from_predictions`.
+
+        Returns
+        -------
+        ProbabilityDisplay
+            The display, drawn.
 
         Raises
         ------
         TypeError
             If ``estimator`` gives no raw scores.
         ValueError
-            If ``y`` holds a label that the estimator does not know, or as in `from_predictions`.
+            If the estimator has more than two classes, if ``y`` holds a label that it does not
+            know, or as in `from_predictions`.
 
         Examples
         --------
         >>> from lightgbm import LGBMClassifier
         >>> from sklearn.datasets import make_classification
-        >>> from focalboost import FocalClassifier, PosteriorDisplay
+        >>> from focalboost import FocalClassifier, ProbabilityDisplay
         >>> X, y = make_classification(500, weights=[0.9], random_state=0)
         >>> model = FocalClassifier(LGBMClassifier(n_estimators=5, verbose=-1)).fit(X, y)
-        >>> display = PosteriorDisplay.from_estimator(model, X, y, n_bins=1)
-        >>> share, mean = display.posterior_reliability
+        >>> display = ProbabilityDisplay.from_estimator(model, X, y, n_bins=1)
+        >>> share, mean = display.probability_reliability
         >>> print(share, mean.round(2), display.sigmoid_reliability[1].round(2))
         [0.1] [0.1] [0.29]
         """
@@ -549,8 +570,8 @@ class PosteriorDisplay:
         n_bins: int = 10,
         strategy: str = "quantile",
         ax: Foreign = None,
-    ) -> PosteriorDisplay:
-        """Compare sigmoid and posterior of raw scores, and plot them.
+    ) -> ProbabilityDisplay:
+        """Compare sigmoid and closed-form probability of raw scores, and plot them.
 
         Parameters
         ----------
@@ -559,22 +580,27 @@ class PosteriorDisplay:
         raw_prediction : array-like of shape (n_samples,)
             Raw scores, finite.
         loss : FocalLoss
-            The loss that they were trained with, or another with the method ``inverse_link``.
+            The loss that the model was trained with, or another loss with the method
+            ``inverse_link``.
         n_bins : int, default=10
-            Bins of the reliability.
+            Number of bins of the reliability.
         strategy : {"quantile", "uniform"}, default="quantile"
             Bins of equally many samples, or of equal width.
         ax : array-like of two Axes, default=None
             For the link and for the reliability. None makes a figure.
 
+        Returns
+        -------
+        ProbabilityDisplay
+            The display, drawn.
 
         Raises
         ------
         TypeError
             If ``loss`` has no method ``inverse_link``.
         ValueError
-            If labels or scores are not as said above, or if scikit-learn refuses ``n_bins`` or
-            ``strategy``.
+            If labels or scores are not as described under Parameters, or if scikit-learn refuses
+            ``n_bins`` or ``strategy``.
         """
         labels, raw = _check_predictions(y_true, raw_prediction)
         _check_loss("loss", loss, ["inverse_link"])
@@ -588,7 +614,7 @@ class PosteriorDisplay:
             calibration_curve(labels, loss.inverse_link(raw), **bins),
         ).plot(ax=ax)
 
-    def plot(self, *, ax: Foreign = None) -> PosteriorDisplay:
+    def plot(self, *, ax: Foreign = None) -> ProbabilityDisplay:
         """Draw the curves; ``ax`` is as in `from_predictions`."""
         self.axes_ = axes_of(ax, 2)
         self.figure_ = self.axes_[0].figure
@@ -597,7 +623,7 @@ class PosteriorDisplay:
         lines = []
         for name, curve, (share, mean), style in (
             ("sigmoid of the raw score", self.sigmoid, self.sigmoid_reliability, "s--"),
-            ("posterior in closed form", self.posterior, self.posterior_reliability, "o-"),
+            ("probability in closed form", self.probability, self.probability_reliability, "o-"),
         ):
             (line,) = link.plot(self.raw_prediction, curve, style[1:], label=name)
             lines.append(
@@ -651,7 +677,7 @@ def _check_loss(name: str, loss: Foreign, methods: Sequence[str]) -> None:
 
 
 def names_of(losses: list[Foreign]) -> list[str]:
-    """Return short names: what differs in one class, else each class and what is not its default.
+    """Return short names: the parameters that differ, or the class and what is not its default.
 
     A whole repr is wider than the axes.
     """
@@ -680,12 +706,12 @@ def _predictions(estimator: Foreign, X: Foreign, y: Foreign) -> tuple[Array, Arr
     """Return labels 0 and 1, 1 being the estimator's second class, and raw scores."""
     if isinstance(estimator, type) or not hasattr(estimator, "raw_prediction"):
         raise TypeError(
-            f"estimator must be a FocalClassifier, got {kind_of(estimator)}: of a Pipeline "
+            f"estimator must be a FocalClassifier, got {kind_of(estimator)}: for a Pipeline, "
             "pass the last step, model[-1], and model[:-1].transform(X)."
         )
     check_is_fitted(estimator)
     if len(estimator.classes_) > 2:
-        raise ValueError(f"estimator must be of two classes, got {len(estimator.classes_)}.")
+        raise ValueError(f"estimator must have two classes, got {len(estimator.classes_)}.")
     labels = column_or_1d(y)
     unknown = np.setdiff1d(labels, estimator.classes_).tolist()
     if unknown:
@@ -703,5 +729,5 @@ def _check_predictions(y_true: npt.ArrayLike, raw_prediction: npt.ArrayLike) -> 
     labels = broadcast("y_true", y_true, raw.shape)
     found = np.unique(labels)
     if not np.array_equal(found, [0, 1]):
-        raise ValueError(f"y_true must hold the labels 0 and 1, both, got {found[:3].tolist()}.")
+        raise ValueError(f"y_true must hold both labels, 0 and 1, got {found[:3].tolist()}.")
     return labels, raw

@@ -22,11 +22,11 @@ class ObjectiveReport:
     Parameters
     ----------
     name : str
-        The objective.
+        The name of the objective.
     findings : tuple of (str, bool, str)
         What was checked, whether it holds, and the numbers.
     causes : tuple of str, default=()
-        What is probably wrong, where something does not hold and it can be told.
+        What is probably wrong, where a check does not hold and the cause can be told.
 
     Examples
     --------
@@ -41,12 +41,12 @@ class ObjectiveReport:
 
     @property
     def ok(self) -> bool:
-        """Whether all that was checked holds."""
+        """Whether every check holds."""
         return all(holds for _, holds, _ in self.findings)
 
     @property
     def failures(self) -> list[str]:
-        """What does not hold."""
+        """The checks that do not hold."""
         return [what for what, holds, _ in self.findings if not holds]
 
     def __str__(self) -> str:
@@ -61,22 +61,22 @@ class ObjectiveReport:
 
 
 def check_objective(objective: Foreign, *, value: Function | None = None) -> ObjectiveReport:
-    """Check a loss of your own: what boosters do with it, and what would go wrong in silence.
+    """Check a loss of your own for what boosters need, and for what would go wrong silently.
 
     Every derivative is compared with finite differences (`scipy.differentiate.derivative`), at many
     raw scores and with every label. The checks are, where they apply:
 
-    * results are arrays as boosters take them, one derivative for each raw score;
+    * results are arrays that boosters take, with one derivative for each raw score;
     * the call is the weighted mean of the samples' losses;
     * the gradient is the derivative of the loss, or of focal loss or log loss where no loss is
       given;
     * the gradient pulls a sample toward its label;
     * the Hessian is the derivative of the gradient, or has its scale;
-    * what boosters get for a Hessian is positive, with a map of where it is not;
+    * what boosters get as the Hessian is positive; a map shows where it is not;
     * a sample's own step is not far beyond that of log loss;
-    * numbers are finite far out, and not cut off;
+    * numbers are finite at extreme scores, and not cut off;
     * single precision scores give the same numbers;
-    * weights multiply;
+    * weights multiply gradient and curvature;
     * samples do not depend on each other, and inputs stay as they are;
     * the init score is the best constant;
     * probabilities rise with the raw score, and the expected gradient is 0 at them.
@@ -91,20 +91,22 @@ def check_objective(objective: Foreign, *, value: Function | None = None) -> Obj
           ``f(preds, data)``, that returns gradient and Hessian;
         * an object with the methods ``grad(y_true, y_pred)`` and ``hess(y_true, y_pred)`` of
           probabilities, as many published focal losses are written. Its call, if it has one, is
-          taken for the loss.
+          taken as the loss.
     value : callable, optional
-        ``value(y_true, raw_prediction)``, the loss of each sample or its mean, of which a function
-        returns the derivatives.
+        ``value(y_true, raw_prediction)``, the loss of each sample or the mean loss, where
+        ``objective`` returns its derivatives only.
 
     Returns
     -------
     ObjectiveReport
-        ``report.ok`` says whether all holds; printed it is a table, with probable causes.
+        ``report.ok`` tells whether every check holds. Printed, the report is a table, with probable
+        causes.
 
     Raises
     ------
     TypeError
-        If the objective is none of these, or a loss lacks a method.
+        If ``objective`` is none of these, or is a loss that lacks a method; or if ``value`` is
+        given with a loss, which has its own.
 
     Examples
     --------

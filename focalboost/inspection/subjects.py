@@ -1,4 +1,4 @@
-"""What people bring to the doctor, behind one set of names."""
+"""The objectives that `check_objective` takes, behind one set of names."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ from focalboost.losses.foreign import as_loss
 
 Derivatives = Function
 
-# Where probabilities are neither 0 nor 1 for a single precision number.
+# Scores whose probabilities are neither 0 nor 1 in single precision.
 _MILD = np.linspace(-8.0, 8.0, 33)
 _FAR = np.array([-800.0, -100.0, -40.0, 40.0, 100.0, 800.0])
 
 
 @dataclass(frozen=True)
 class Subject:
-    """An objective to look at, and the points to look at it.
+    """An objective to check, and the points at which to check it.
 
-    ``call`` returns what the booster gets, as it comes. ``values`` is the loss of samples of weight
-    1, or None. ``source`` and ``loss`` are there where a loss object was brought.
+    ``call`` returns what the booster gets, unchanged. ``values`` is the loss of samples of weight
+    1, or None. ``source`` is the objective if it is an object with methods, and ``loss`` the loss
+    that it is, if any.
     """
 
     name: str
@@ -59,7 +60,7 @@ class Subject:
 
     @property
     def far(self) -> tuple[Array, Array]:
-        """Labels and scores far out: of the first class's score, the others being 0."""
+        """Labels, and extreme scores of the first class, where the other scores are 0."""
         k, n_classes = self.classes.n_scores, self.classes.n_classes
         scores = _FAR if k < 2 else np.outer(_FAR, np.eye(k)[0])
         return np.repeat(np.arange(float(n_classes)), len(scores)), np.concatenate(
@@ -68,7 +69,7 @@ class Subject:
 
     @property
     def wrong_side(self) -> tuple[Array, Array]:
-        """A class, and scores at which it is worse and worse missed."""
+        """Labels of one class, and scores that miss it more and more."""
         scores = -np.arange(5.0, 801.0, 5.0)
         k = self.classes.n_scores
         return (np.ones(len(scores)), scores) if k < 2 else (
@@ -101,7 +102,7 @@ def column(values: Array, j: int) -> Array:
 
 
 def subject_of(objective: Foreign, value: Function | None) -> Subject:
-    """Return the subject that an objective is."""
+    """Return the subject for an objective."""
     if value is not None:
         check_kind("value", value, Callable, "a function of labels and raw scores")
     if isinstance(objective, type):
@@ -128,13 +129,13 @@ def subject_of(objective: Foreign, value: Function | None) -> Subject:
 def _of_loss(source: Foreign) -> Subject:
     loss = as_loss(source)
     classes = loss.kernel.classes
-    # As it comes: the kernel of a foreign loss calls the object's own method.
+    # Unchanged: the kernel of a foreign loss calls the object's own method.
     kernel = loss.kernel
 
     def call(y: Array, z: Array, w: Array | None) -> Foreign:
         return kernel.weighted_derivatives(y, z, w, None, 1)[:2]
 
-    # The call of one of ours is the mean of its `loss`; another's call is all that is known.
+    # The call of our losses is the mean of `loss`; of other losses only the call is known.
     values = source.loss if loss is source else partial(_single_values, source)
     exact = getattr(source, "gradient_hessian", None)
     return Subject(repr(source), classes, call, values, exact, source, loss)
@@ -176,19 +177,19 @@ def _of_function(function: Derivatives, value: Function | None) -> Subject:
 def _check_parameters(function: Derivatives) -> None:
     try:
         parameters = signature(function)
-    except ValueError:  # of a function that was not written in Python
+    except ValueError:  # a function that was not written in Python
         return
     try:
         parameters.bind(None, None)
     except TypeError:
         raise TypeError(
-            "objective must be a function of (y_true, raw_prediction) or of (preds, data), got one "
-            f"of {parameters}."
+            "objective must be a function of (y_true, raw_prediction) or of (preds, data), got a "
+            f"function of {parameters}."
         ) from None
 
 
 def _pair(found: Foreign) -> Foreign:
-    check_pair("what objective returns", found, "a pair of gradient and Hessian")
+    check_pair("the result of objective", found, "a pair of gradient and Hessian")
     return found
 
 
@@ -207,10 +208,10 @@ class _Data:
 
 
 def _times(w: Array | None, gradient: Foreign, hessian: Foreign) -> tuple[Foreign, Foreign]:
-    # A function of labels and scores has no weights: whoever plugs it in multiplies.
+    # A function of labels and scores takes no weights: the caller multiplies by them.
     return (gradient, hessian) if w is None else (w * gradient, w * hessian)
 
 
 def _single_values(function: Function, y: Array, z: Array) -> Array:
-    """Return the loss of each sample, asked for one by one: a mean of one sample is its loss."""
+    """Return the loss of each sample, one by one: the mean of one sample is its loss."""
     return np.array([float(np.mean(function(y[[i]], z[[i]]))) for i in range(len(y))])

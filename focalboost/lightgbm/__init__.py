@@ -1,4 +1,4 @@
-"""Losses in LightGBM: objective and metric, and train, cv and refit whose models stand alone."""
+"""Losses for LightGBM: objective, metric, and train, cv and refit for self-contained models."""
 
 from focalboost.lightgbm.cross_validation import cv
 from focalboost.lightgbm.objectives import metric, objective

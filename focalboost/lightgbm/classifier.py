@@ -78,7 +78,7 @@ class LightGBMAdapter:
             plain_names(rows.X), rows.y, sample_weight=rows.weight,
             init_score=classes.repeat(job.init_score, len(rows.y)), callbacks=callbacks, **evals,
         )  # fmt: skip
-        # From here on it is a classifier with LightGBM's own objective, which needs no focalboost.
+        # From here on the estimator has LightGBM's own objective, and needs no focalboost.
         sealed = seal(estimator.booster_, job.init_score)
         # LGBMClassifier has no public way to take another booster.
         estimator._Booster = sealed  # noqa: SLF001
@@ -88,7 +88,7 @@ class LightGBMAdapter:
         return Trained(estimator, values[0] if values else [], sealed.current_iteration())
 
     def fit_own(self, estimator: lgb.LGBMClassifier, job: Job) -> Trained:
-        """Train the estimator in place with LightGBM's own log loss, and stop on it."""
+        """Train the estimator in place with LightGBM's own log loss, also for early stopping."""
         refuse(estimator.get_params(), Link.of(job.loss.kernel.classes).refused_in_classifier)
         history: dict[str, dict[str, list[float]]] = {}
         callbacks: list[Any] = [*job.callbacks, lgb.record_evaluation(history)]
@@ -118,7 +118,7 @@ class LightGBMAdapter:
 
 
 def _evals(estimator: lgb.LGBMClassifier, rows: Samples) -> dict[str, Any]:
-    """Return the arguments of `fit` that are samples for validation."""
+    """Return the arguments of `fit` for the validation samples."""
     X, y = plain_names(rows.X), rows.y
     # LightGBM 4.7 renames the argument.
     is_new = "eval_X" in signature(estimator.fit).parameters

@@ -1,4 +1,4 @@
-"""Cross-validation in LightGBM, each fold from the init score of its own training part."""
+"""Cross-validation in LightGBM, with the init score of each fold's own training part."""
 
 from __future__ import annotations
 
@@ -59,56 +59,58 @@ def cv(
     loss: Any = None,
     max_step: float | None = 4.0,
 ) -> dict[str, Any]:
-    """Cross-validate a training with the loss; everything else is as in `lightgbm.cv`.
+    """Cross-validate training with the loss; everything else is as in `lightgbm.cv`.
 
-    Each fold starts at the loss's optimal constant on its own training part, as `train` would
-    start on that part: the number of rounds that is best here is the one to give to `train`. The
-    history has the weighted mean loss after the metrics that you ask for, and
-    ``early_stopping_round`` watches the mean of the loss over the validation parts alone (with
-    ``first_metric_only``, of the first metric).
+    Each fold starts at the loss's optimal constant on its own training part, as `train` does: the
+    best number of rounds here is the one to pass to `train`. The history holds the metrics that
+    you ask for, and then the weighted mean loss. ``early_stopping_round`` watches only the mean of
+    the loss over the validation parts, or with ``first_metric_only`` the mean of the first metric.
 
     Parameters
     ----------
     params : dict
-        LightGBM's parameters, of which the same are refused as by `train`.
+        LightGBM's parameters. Those that `train` refuses are refused here too.
     train_set : lightgbm.Dataset
-        Labels in [0, 1], or from 0 to K - 1 with K classes; it must have no ``init_score`` of its
-        own, and has none afterwards. It keeps the parameters that it was constructed with, as in
-        `lightgbm.cv`.
+        Samples with labels in [0, 1], or from 0 to K - 1 with K classes. The data set must have no
+        ``init_score``, and has none afterwards. It keeps the parameters that it was constructed
+        with, as in `lightgbm.cv`.
     num_boost_round, folds, nfold, shuffle, seed, callbacks, eval_train_metric
         As in `lightgbm.cv`.
     stratified : bool, default=True
-        As in `lightgbm.cv`; it must be False where labels are soft, or ``folds`` be given.
+        As in `lightgbm.cv`. With soft labels it must be False, unless ``folds`` is given.
     metrics, feval
         As in `lightgbm.cv`; see ``metric`` and ``feval`` of `train`.
     init_model : str, pathlib.Path or lightgbm.Booster, optional
-        A model of `train` to continue in each fold, from whose scores training goes on.
+        A model from `train` to continue in each fold; training starts from its raw scores.
     fpreproc : callable, optional
         As in `lightgbm.cv`; it is called before the fold's init score is computed. It may change
-        parameters, but for those that are refused and for metrics.
+        all parameters except metrics and those that are refused.
     return_cvbooster : bool, default=False
-        Whether the result has the boosters of the folds, each with its fold's init score embedded
-        in the model (see `seal`).
+        Whether to return the boosters of the folds too, each with its fold's init score embedded in
+        the model (see `seal`).
     loss : Loss, ScheduledLoss or another object with the contract of a loss
-        See `objective`. Without it, that of ``init_model``, which
-        takes no other.
+        See `objective`. Optional with an ``init_model`` that holds its loss; a model cannot
+        continue with a different loss.
     max_step : float or None, default=4.0
         Bound on a single sample's Newton step; see `objective`.
 
     Returns
     -------
     dict
-        Lists by name, as ``"valid focal_loss-mean"`` and ``"valid focal_loss-stdv"``.
+        Lists by name, such as ``"valid focal_loss-mean"`` and ``"valid focal_loss-stdv"``.
 
     Raises
     ------
     ValueError
-        If a label, raw score or parameter breaks its rule; the message names it.
+        If a label is out of range, a raw score is not finite, or a parameter is invalid or has no
+        effect with a Python objective. The message names it.
+    TypeError
+        If an argument is of a kind that the function does not take.
 
     Warns
     -----
     UserWarning
-        If a fold has too little curvature at the start for a single split.
+        If a fold has too little curvature at the init score for any tree to split.
 
     Examples
     --------
@@ -175,7 +177,7 @@ def cv(
 
 
 class _Folds:
-    """What `lightgbm.cv` calls with each fold: it sets the init score of the training part."""
+    """Called by `lightgbm.cv` with each fold: sets the init score of the fold's training part."""
 
     def __init__(
         self,
@@ -200,13 +202,13 @@ class _Folds:
             dtrain, dtest, params = preprocessed(
                 self._fpreproc, dtrain, dtest, params, self._link.refused, options.METRIC
             )
-        # The objective and the metrics know the samples by the id of the data set, which each
+        # The objective and the metrics find the samples by the id of the data set, which each
         # fold's booster keeps alive.
         classes = self._loss.kernel.classes
         data_sets = [dtrain.construct(), dtest.construct()]
         known = known_samples(classes, ((data, *samples_of(data)) for data in data_sets))
         self._rounds.known |= known
-        # A model to continue brings its own init score, which LightGBM has set by now.
+        # A model to continue contains its own init score, which LightGBM has set by now.
         init_score = np.zeros(classes.n_scores)
         if not self._is_continued:
             samples = known[id(dtrain)]
@@ -229,9 +231,8 @@ def _check_labels(loss: Loss, train_set: lgb.Dataset, *, is_stratified: bool) ->
     is_soft = labels != np.floor(labels)
     if is_stratified and np.any(is_soft):
         raise ValueError(
-            "stratified must be False where a label is between 0 and 1, got the label "
-            f"{labels[is_soft][0]:g}: such labels are no classes. Set stratified=False, or give "
-            "folds."
+            "stratified must be False if a label is between 0 and 1, got the label "
+            f"{labels[is_soft][0]:g}, which is not a class. Set stratified=False, or pass folds."
         )
 
 
@@ -241,6 +242,6 @@ def _seal_all(
     sealed = []
     for booster, init_score in zip(cvbooster.boosters, init_scores, strict=True):
         sealed.append(seal(booster, init_score, loss=loss))
-        # As LightGBM's own objective would leave them.
+        # The parameters that LightGBM's own objective would leave.
         sealed[-1].params = {**without(booster.params, "metric"), **given}
     cvbooster.boosters = sealed

@@ -1,4 +1,4 @@
-"""The metrics of a training in LightGBM, and the one that stops it."""
+"""The metrics of training in LightGBM, and the metric that stops it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from focalboost.lightgbm.options import Link
 from focalboost.losses import Loss
 from focalboost.losses._checks import as_list, check_whole
 
-# LightGBM's names of a metric, the first of them its own, and what it computes.
+# LightGBM's names of each metric, its main name first, and what it computes.
 _BINARY = {
     ("binary_logloss", "binary"): metrics.log_loss,
     ("cross_entropy", "xentropy"): metrics.log_loss,
@@ -36,7 +36,7 @@ _NONE = {"none", "null", "custom", "na", ""}
 def metrics_of(
     params: Mapping[str, Any], feval: Any, loss: Loss, known: dict[int, Samples]
 ) -> tuple[dict[str, Any], list[Callable[..., Any]]]:
-    """Return the parameters with the metrics that LightGBM computes, and the others as functions.
+    """Return the parameters with LightGBM's own metrics, and the other metrics as functions.
 
     The last function is the loss.
     """
@@ -72,7 +72,7 @@ def asked_metrics(params: Mapping[str, Any]) -> list[str]:
 
 
 def patience_of(params: Mapping[str, Any]) -> int | None:
-    """Return the rounds of early stopping, or None without it."""
+    """Return the number of early stopping rounds, or None without early stopping."""
     value = options.get(params, options.EARLY_STOPPING)
     if value is None or str(value).strip().lower() in _NONE:
         return None
@@ -84,9 +84,9 @@ def patience_of(params: Mapping[str, Any]) -> int | None:
 
 
 def stop_on(loss: Loss, patience: int, params: Mapping[str, Any]) -> Callable[[Any], None]:
-    """Return LightGBM's early stopping on one metric, where it would look at all of them.
+    """Return LightGBM's early stopping, which by itself watches all metrics, on one metric.
 
-    It is the loss, or with first_metric_only the first metric that was asked for.
+    That metric is the loss, or with first_metric_only the first metric that was asked for.
     """
     verbosity = [params[key] for key in ("verbosity", "verbose") if key in params]
     is_first = str(params.get("first_metric_only", False)).lower() in ("true", "1", "+")
@@ -114,7 +114,7 @@ def stop_on(loss: Loss, patience: int, params: Mapping[str, Any]) -> Callable[[A
                 )
             )
         except lgb.callback.EarlyStopException as found:
-            # best_score holds every metric, as natively.
+            # best_score holds every metric, as in LightGBM itself.
             found.best_score = history[found.best_iteration]
             raise
 

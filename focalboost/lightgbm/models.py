@@ -1,4 +1,4 @@
-"""What a LightGBM model says of itself: the record that it holds, and its raw scores."""
+"""The record of the loss in a LightGBM model, and the raw scores of the model."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 from focalboost.boosters.options import plain_names
 from focalboost.losses._types import Array
 
-# Among the parameters of the model text, which LightGBM keeps when it reads and writes a model. Of
-# one without a value it does not say that it does not know it.
+# The record is among the parameters of the model text, which LightGBM keeps when it reads and
+# writes a model. LightGBM does not warn of an unknown parameter if the parameter has no value.
 _LINE = re.compile(r"(?m)^\[focalboost: \]:(.*)\n")
 
 
@@ -30,7 +30,7 @@ def read_record(booster: lgb.Booster) -> str | None:
 
 
 def write_record(booster: lgb.Booster, text: str) -> lgb.Booster:
-    """Return a new booster that holds the record and is the same in all else."""
+    """Return a new booster that holds the record and is otherwise the same."""
     model = with_record(booster.model_to_string(num_iteration=-1), text)
     written = lgb.Booster(model_str=model)
     written.best_iteration = booster.best_iteration
@@ -40,12 +40,12 @@ def write_record(booster: lgb.Booster, text: str) -> lgb.Booster:
 
 
 def with_record(model: str, text: str) -> str:
-    """Return the text of a model with a record in place of the one that it has."""
+    """Return the text of a model with a record, which replaces an earlier record."""
     return _LINE.sub("", model).replace(
         "\nend of parameters", f"\n[focalboost: ]:{text}\n\nend of parameters", 1
     )
 
 
 def raw_prediction(model: Any, data: Any) -> Array:
-    """Return raw scores, of the table that the booster or its classifier takes."""
+    """Return the raw scores of a table that the booster or its classifier takes."""
     return np.asarray(model.predict(plain_names(data), raw_score=True))

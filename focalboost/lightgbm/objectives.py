@@ -1,4 +1,4 @@
-"""A loss as LightGBM calls for it."""
+"""A loss as an objective and as a metric of LightGBM."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["metric", "objective"]
 
 @dataclass(frozen=True)
 class Metric(Called):
-    """The weighted mean of a loss, or a score that is to be large."""
+    """The weighted mean of a loss, or a score to be maximised."""
 
     is_score: bool = False
 
@@ -31,32 +31,33 @@ def objective(loss: Any, *, max_step: float | None = 4.0, n_threads: int = 1) ->
     """Return the loss as an objective for LightGBM.
 
     The object goes into ``params["objective"]`` of `lightgbm.train` and `lightgbm.cv`, and into
-    ``LGBMClassifier(objective=...)``. It applies sample weights, and raises a ValueError where a
-    label is not one of the classes or a raw score is not finite or has another shape.
+    ``LGBMClassifier(objective=...)``. It applies sample weights, and raises a ValueError if a label
+    is not one of the classes, or a raw score is not finite or has the wrong shape.
 
-    Parameters that have no effect beside a Python objective, such as ``is_unbalance`` and
-    ``scale_pos_weight``, are refused by `train`, and warned of in `lightgbm.train` and
-    `lightgbm.cv`; LGBMClassifier does not show them to its objective.
+    Parameters that have no effect with a Python objective, such as ``is_unbalance`` and
+    ``scale_pos_weight``, are refused by `train` and cause a warning in `lightgbm.train` and
+    `lightgbm.cv`. LGBMClassifier gives no warning, as it does not show them to its objective.
 
-    LightGBM does not know the init score of a Python objective: `train` sets it and embeds it in
-    the model. Where you train by other means, set it as ``init_score`` on training and validation
-    data, and `seal` the booster.
+    LightGBM sets no init score for a Python objective: `train` sets it and embeds it in the model.
+    If you train by other means, set it as ``init_score`` on training and validation data, and
+    embed it in the booster with `seal`.
 
     Parameters
     ----------
-    loss : Loss, or another object with the contract of one
-        Its contract is in the notes of `Loss`: scikit-learn's losses have it.
+    loss : Loss or another object with the contract of a loss
+        The contract is in the notes of `Loss`; scikit-learn's losses fulfil it.
     max_step : float or None, default=4.0
-        Bound on the Newton step that a single sample asks for, in raw score; see `Loss.curvature`.
-        Without it (None) a leaf of rare, badly wrong samples steps so far that training diverges,
-        with plain log loss too: None is for parity with LightGBM's own log loss at gamma = 0.
+        Bound on the Newton step of a single sample, in units of the raw score; see
+        `Loss.curvature`. Without a bound (None), a leaf of rare, badly misclassified samples steps
+        so far that training diverges, even with plain log loss. Use None for parity with
+        LightGBM's own log loss at gamma = 0.
     n_threads : int, default=1
         Threads for large arrays. The results do not depend on it.
 
     Returns
     -------
     callable
-        It pickles, and equals the objective of an equal loss.
+        It can be pickled, and equals the objective of an equal loss.
 
     Examples
     --------
@@ -88,9 +89,9 @@ def metric(loss: Any) -> Callable[..., tuple[str, float, bool]]:
     """Return the weighted mean loss as an evaluation metric for LightGBM.
 
     The object goes into ``feval`` of `lightgbm.train` and `lightgbm.cv`, and into ``eval_metric``
-    of ``LGBMClassifier.fit``, beside an `objective`: it takes its scores for raw scores, which they
-    are under a Python objective. Beside LGBMClassifier's callable objective set ``metric="None"``:
-    the ``binary_logloss`` that it would add is computed on raw scores.
+    of ``LGBMClassifier.fit``, together with an `objective`: it expects raw scores, which LightGBM
+    passes to metrics only with a Python objective. With LGBMClassifier also set ``metric="None"``;
+    otherwise LightGBM adds ``binary_logloss``, computed on raw scores.
 
     Parameters
     ----------
@@ -100,7 +101,7 @@ def metric(loss: Any) -> Callable[..., tuple[str, float, bool]]:
     Returns
     -------
     callable
-        Its name in the history is that of the loss's class, ``focal_loss``.
+        Its name in the history is that of the loss's class, such as ``focal_loss``.
 
     Examples
     --------

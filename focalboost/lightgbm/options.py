@@ -1,4 +1,4 @@
-"""LightGBM's parameters: their names, those that a Python objective switches off, and the link."""
+"""LightGBM's parameters: names, parameters that a Python objective switches off, and the link."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ EARLY_STOPPING = (
     "n_iter_no_change",
 )
 _BAGGING = (
-    "LightGBM ignores it with a Python objective. Use bagging_fraction, and alpha of the loss."
+    "LightGBM ignores it with a Python objective. Use bagging_fraction, and the loss's alpha."
 )
 
-# What has no effect beside a Python objective, in whatever way it is trained.
+# Parameters that have no effect with a Python objective, however it is trained.
 SWITCHED_OFF = (
     Refused(("scale_pos_weight",), (1, None), ALPHA),
     Refused(("is_unbalance", "unbalance", "unbalanced_sets"), (False, None), ALPHA),
@@ -61,10 +61,10 @@ SWITCHED_OFF = (
     ),
 )
 _MACHINES = (
-    "Each of LightGBM's machines would train from a start and stop at a loss of its own samples. "
-    "Use focalboost.xgboost.train or focalboost.dask.train, which sum up over all workers."
+    "Each machine would compute the init score and the early stopping loss on its samples alone. "
+    "Use focalboost.xgboost.train or focalboost.dask.train, which sum over all workers."
 )
-# Whatever the number of classes.
+# Refused for any number of classes.
 _ALWAYS = (
     *SWITCHED_OFF,
     Refused(("machines", "workers", "nodes"), ("", None), _MACHINES),
@@ -92,16 +92,16 @@ _IN_CLASSIFIER = (
 
 @dataclass(frozen=True)
 class Link:
-    """What LightGBM calls a model whose scores have the loss's shape."""
+    """LightGBM's names and settings for a model with the raw scores of a loss."""
 
     params: Mapping[str, Any]
-    # as the model file says it, and as a person does
+    # the link in the words of the model file, and of an error message
     text: str
     kind: str
-    # of the curvature: LightGBM's own softmax has a diagonal Hessian larger by this
+    # factor of the curvature: LightGBM's own softmax multiplies the diagonal Hessian by it
     factor: float
-    # Without an objective of its own LightGBM hands raw scores to its metrics, so that only those
-    # are right that look at the order of the scores.
+    # Without an objective of its own LightGBM passes raw scores to its metrics, so that only
+    # metrics of the order of the scores are right.
     ranking_metrics: frozenset[str]
     refused: tuple[Refused, ...]
 
@@ -141,13 +141,13 @@ class Link:
 
 
 def min_curvature(params: Mapping[str, Any]) -> tuple[str, float]:
-    """Return the least curvature of a leaf, after the name under which it is set."""
+    """Return the name under which the least curvature of a leaf is set, and its value."""
     name = next((name for name in MIN_CURVATURE if name in params), MIN_CURVATURE[0])
     return name, float(params.get(name, 1e-3))
 
 
 def rounds_of(params: Mapping[str, Any], num_boost_round: Any) -> int:
-    """Return the number of rounds; LightGBM takes that in its parameters before the argument."""
+    """Return the number of rounds; in LightGBM the parameters take precedence over the argument."""
     name = next((name for name in NUM_ITERATIONS if params.get(name) is not None), None)
     if name is None:
         return check_whole("num_boost_round", num_boost_round, 1)

@@ -1,4 +1,4 @@
-"""New leaves for the trees of a LightGBM model, by the loss that the model holds."""
+"""New leaf values for the trees of a LightGBM model, fitted with the loss that it holds."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from focalboost.boosters.objectives import check_samples
-from focalboost.lightgbm.models import read_record
+from focalboost.lightgbm.models import read_record, with_record
 from focalboost.lightgbm.objectives import objective
 from focalboost.lightgbm.sealing import as_booster
 from focalboost.losses._checks import check_real
 from focalboost.losses._types import Array
 from focalboost.losses.foreign import as_loss
-from focalboost.losses.records import continued
+from focalboost.losses.records import continued, to_text
 
 __all__ = ["refit"]
 
@@ -37,38 +37,38 @@ def refit(
 ) -> lgb.Booster:
     """Return the booster with leaves fitted to new data, as `lightgbm.Booster.refit` does.
 
-    Trees and splits stay. From the raw score 0 on, and tree by tree, the value of each leaf becomes
+    Trees and splits stay. Starting at the raw score 0, tree by tree, the value of each leaf becomes
     ``decay_rate * old + (1 - decay_rate) * shrinkage * step``, with the Newton step of the new
-    samples in that leaf. LightGBM's own method takes the gradients of log loss, of which the raw
-    scores of another loss know nothing; here they are those of the model's loss.
+    samples in that leaf. LightGBM's own method uses the gradients of log loss, which do not fit the
+    raw scores of another loss; this function uses the gradients of the model's loss.
 
     Parameters
     ----------
     booster : lightgbm.Booster
         A model from `train`, `cv` or `seal`, without linear trees.
     data : array-like, sparse matrix or data frame of shape (n_samples, n_features)
-        What ``booster.predict`` takes.
+        The new samples, in any form that ``booster.predict`` takes.
     label : array-like of shape (n_samples,)
         Labels in [0, 1], or from 0 to K - 1 with K classes.
     decay_rate : float, default=0.9
         Share of the old leaf values, in [0, 1].
     weight : array-like of shape (n_samples,), optional
-        Factors of the samples.
+        Sample weights.
     loss : Loss or another object with the contract of a loss, optional
-        That of the booster, for a booster that does not hold it.
+        The loss of the booster, needed only if the booster does not hold it.
     max_step : float or None, default=4.0
         Bound on a single sample's Newton step; see `objective`.
 
     Returns
     -------
     lightgbm.Booster
-        A new booster, which holds its loss too.
+        A new booster, which holds the loss.
 
     Raises
     ------
     ValueError
-        If the booster holds no loss and none is given, or another one; or if a label, weight or
-        parameter breaks its rule.
+        If the booster holds no loss and none is given, or holds another loss; if it has linear
+        trees; or if a label, weight or parameter is invalid.
 
     Examples
     --------
@@ -86,11 +86,13 @@ def refit(
     decay_rate = check_real("decay_rate", decay_rate, "in [0, 1]", lambda v: 0 <= v <= 1)
     loss = continued(loss, read_record(booster), "booster")
     if loss is None:
-        raise ValueError("loss must be given where the booster does not hold it, got None.")
+        raise ValueError("loss must be given if the booster does not hold it, got None.")
     loss = as_loss(loss)
     text = booster.model_to_string(num_iteration=-1)
+    if read_record(booster) is None:
+        text = with_record(text, to_text(loss))
     if _values("is_linear", text).any():
-        raise ValueError("booster must have no linear trees: their leaves are no single values.")
+        raise ValueError("booster must have no linear trees: their leaves are not single values.")
     classes = loss.kernel.classes
     k = classes.n_scores
     if booster.num_model_per_iteration() != k:
@@ -107,7 +109,8 @@ def refit(
     leaf_of = leaf_of.reshape(-1, len(n_leaves))
     if len(leaf_of) != len(y):
         raise ValueError(
-            f"label must have one for each of the {len(leaf_of)} samples of data, got {len(y)}."
+            f"label must have one value for each of the {len(leaf_of)} samples of data, got "
+            f"{len(y)}."
         )
 
     later = lgb.Booster(model_str=text)
@@ -134,7 +137,7 @@ def refit(
 
 
 class _Limits(NamedTuple):
-    """What LightGBM's parameters make of a Newton step."""
+    """LightGBM's parameters that limit a Newton step."""
 
     l1: float
     l2: float
@@ -154,5 +157,5 @@ class _Limits(NamedTuple):
 
 
 def _values(name: str, text: str) -> Array:
-    """Return a number of each tree."""
+    """Return the number that each tree has under a name."""
     return np.array([float(value) for value in re.findall(rf"(?m)^{name}=(.*)$", text)])

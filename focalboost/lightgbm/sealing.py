@@ -1,4 +1,4 @@
-"""The init score and the link inside a LightGBM model."""
+"""Embeds the init score and the link in a LightGBM model."""
 
 from __future__ import annotations
 
@@ -24,20 +24,21 @@ __all__ = ["seal"]
 def seal(booster: lgb.Booster, init_score: npt.ArrayLike, *, loss: Any = None) -> lgb.Booster:
     """Return a booster with the init score, the link and the loss embedded in the model.
 
-    LightGBM stores neither with a Python objective. The init score is added to every leaf of the
-    first tree, as LightGBM's own ``boost_from_average`` does, and the model is marked as a binary
-    one: its ``predict`` is the sigmoid of init score plus trees, also after it is saved and loaded
-    where focalboost is not installed. With several classes it is the softmax, and each class's
-    init score is in its own first tree.
+    With a Python objective LightGBM stores none of them. The init score is added to every leaf of
+    the first tree, as LightGBM's own ``boost_from_average`` does, and the model is marked as a
+    binary one: its ``predict`` is then the sigmoid of init score plus trees, even if the saved
+    model is loaded where focalboost is not installed. With several classes ``predict`` is the
+    softmax, and the init score of each class is added to the first tree of that class.
 
     Parameters
     ----------
     booster : lightgbm.Booster
-        Trained with `objective` on data with ``init_score``.
+        A model trained with `objective` on data with an ``init_score``.
     init_score : float or array-like of shape (K,)
-        The init score that the data had, or one for each class, in raw score units.
+        The init score of the data, as a raw score; with K classes, a raw score for each class.
     loss : Loss or another object with the contract of a loss, optional
-        What the booster was trained with, for `focalboost.loss_of` and `focalboost.predict_proba`.
+        The loss that the booster was trained with; `focalboost.loss_of` and
+        `focalboost.predict_proba` read it from the model.
 
     Returns
     -------
@@ -47,8 +48,8 @@ def seal(booster: lgb.Booster, init_score: npt.ArrayLike, *, loss: Any = None) -
     Raises
     ------
     ValueError
-        If the model has an objective of its own, as a sealed one has, or no tree, or another number
-        of classes.
+        If the booster has an objective of LightGBM's own (as after `seal`) or no tree, or if
+        ``init_score`` is not finite or does not have one value for each raw score.
 
     Examples
     --------
@@ -87,7 +88,7 @@ def seal(booster: lgb.Booster, init_score: npt.ArrayLike, *, loss: Any = None) -
 
 
 def as_booster(init_model: str | Path | lgb.Booster) -> lgb.Booster:
-    """Return a model to continue, from a file too."""
+    """Return the model to continue, which may be given as a file."""
     check_model("init_model", init_model, lgb.Booster, "a lightgbm.Booster or a path")
     if isinstance(init_model, lgb.Booster):
         return init_model
@@ -95,7 +96,7 @@ def as_booster(init_model: str | Path | lgb.Booster) -> lgb.Booster:
 
 
 def to_continue(init_model: Any, loss: Any) -> tuple[lgb.Booster | None, int, Any]:
-    """Return a model to continue as a booster, its rounds, and the loss that goes on."""
+    """Return the model to continue as a booster, its rounds, and the loss to train with."""
     if init_model is None:
         return None, 0, loss
     booster = as_booster(init_model)
@@ -104,11 +105,11 @@ def to_continue(init_model: Any, loss: Any) -> tuple[lgb.Booster | None, int, An
 
 
 def check_sealed(init_model: str | Path | lgb.Booster, link: Link) -> None:
-    """Raise a ValueError for a model to continue that does not hold an init score of this kind."""
+    """Raise a ValueError if the model to continue has no init score of this kind embedded."""
     if _line(link) not in as_booster(init_model).model_to_string(num_iteration=1):
         raise ValueError(
             f"init_model must be a {link.kind} model with its init score embedded, as train and "
-            "seal return it. Train it by focalboost.lightgbm.train."
+            "seal return it. Train it with focalboost.lightgbm.train."
         )
 
 
@@ -133,7 +134,7 @@ def _sealed_text(text: str, init_scores: list[float], link: Link) -> str:
 
     if sizes:
         head = head.replace(sizes[0], "\ntree_sizes=" + " ".join(map(str, grown)))
-    # Each reader of the file looks for the link in one of two places.
+    # Readers of the file look for the link in one of two places.
     head = head.replace("\nfeature_names=", f"{_line(link)}feature_names=", 1)
     name: Any = link.params["objective"]
     trees[-1], found = re.subn(
@@ -141,8 +142,8 @@ def _sealed_text(text: str, init_scores: list[float], link: Link) -> str:
     )
     if not found or _line(link) not in head:
         raise ValueError(
-            "booster must have a model text as LightGBM 4 writes it; this release of LightGBM "
-            "writes another."
+            "booster must have a model text in the format of LightGBM 4; this release of LightGBM "
+            "writes another format."
         )
     return "\n".join([head, *trees])
 
@@ -155,5 +156,5 @@ def _sealed_line(line: str, init_score: float) -> str:
         return f"{name}=" + " ".join(
             f"{float(v) + init_score:.{digits}g}" for v in value.split(" ")
         )
-    # The shrinkage is history by now, and the init score was never shrunk.
+    # The shrinkage has been applied by now, and the init score was never shrunk.
     return "shrinkage=1" if name == "shrinkage" else line

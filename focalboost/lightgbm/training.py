@@ -1,4 +1,4 @@
-"""Training in LightGBM, from the init score of the loss."""
+"""Training in LightGBM, starting at the init score of the loss."""
 
 from __future__ import annotations
 
@@ -43,42 +43,42 @@ def train(
     """Train a LightGBM model with the loss; everything else is as in `lightgbm.train`.
 
     Training starts at the loss's optimal constant, on training and validation data. The history
-    has the weighted mean loss after the metrics that you ask for, and ``early_stopping_round``
-    watches the loss alone, or with ``first_metric_only`` the first metric that you name (a callback
-    of your own watches what you tell it to). The booster that
-    comes back has the init score embedded in the model (see `seal`): its ``predict`` is the sigmoid
-    of the raw score, or the softmax of the raw scores of several classes. With focal loss that is a
-    score, not a probability: ``loss.inverse_link(booster.predict(X, raw_score=True))`` is the
-    probability.
+    holds the metrics that you ask for, and then the weighted mean loss. ``early_stopping_round``
+    watches only the loss, or with ``first_metric_only`` the first metric that you name; your own
+    early stopping callback watches what you tell it to.
+
+    The returned booster has the init score embedded in the model (see `seal`): its ``predict`` is
+    the sigmoid of the raw score, or the softmax of the raw scores of several classes. With focal
+    loss that is a score, not a probability. The probability is
+    ``loss.inverse_link(booster.predict(X, raw_score=True))``.
 
     Parameters
     ----------
     params : dict
-        LightGBM's parameters. ``objective`` may be left out or be "binary". Parameters that act
-        only with LightGBM's own objective are refused, such as ``scale_pos_weight``,
-        ``is_unbalance`` and ``pos_bagging_fraction``. ``metric`` may be "auc" or
-        "average_precision", and "binary_logloss", "cross_entropy" or "binary_error", which are
+        LightGBM's parameters. ``objective`` may be left out or be "binary", or "multiclass" with
+        several classes. Parameters that act only with LightGBM's own objective are refused, such as
+        ``scale_pos_weight``, ``is_unbalance`` and ``pos_bagging_fraction``. ``metric`` may be "auc"
+        or "average_precision", or "binary_logloss", "cross_entropy" or "binary_error", which are
         computed on the loss's probabilities; with several classes "auc_mu", "multi_logloss" or
-        "multi_error". Others are refused.
-        ``feature_pre_filter`` is False unless the Dataset says otherwise, so that constant or small
-        data train too. With ``boosting="dart"`` LightGBM does not reproduce its own runs under a
-        Python objective.
+        "multi_error". Other metrics are refused. ``feature_pre_filter`` is False unless the Dataset
+        says otherwise, so that training works on constant or small data too. With
+        ``boosting="dart"`` and a Python objective, LightGBM's runs are not reproducible.
     train_set : lightgbm.Dataset
-        Labels in [0, 1], or from 0 to K - 1 with K classes; it must have no ``init_score`` of its
-        own, and has none afterwards.
+        Samples with labels in [0, 1], or from 0 to K - 1 with K classes. The data set must have no
+        ``init_score``, and has none afterwards.
     num_boost_round, valid_sets, valid_names, feval, callbacks
-        As in `lightgbm.train`. As beside LightGBM's own objective ``feval`` is given probabilities,
-        here those of the loss; what `metric` returns is given raw scores.
+        As in `lightgbm.train`. As with LightGBM's own objective, ``feval`` is given probabilities,
+        here those of the loss; an object from `metric` is given raw scores.
     init_model : str, pathlib.Path or lightgbm.Booster, optional
-        A model of this function to continue, from whose scores training goes on.
+        A model from this function to continue; training starts from its raw scores.
     keep_training_booster : bool, default=False
-        Must be False: the init score cannot be embedded in a booster that goes on training.
+        Must be False: the init score cannot be embedded in a booster that continues training.
     loss : Loss, ScheduledLoss or another object with the contract of a loss
-        See `objective`. Without it, that of ``init_model``, which
-        takes no other.
+        See `objective`. Optional with an ``init_model`` that holds its loss; a model cannot
+        continue with a different loss.
     max_step : float or None, default=4.0
-        Bound on a single sample's Newton step; see `objective`. The loss is computed on as many
-        threads as ``num_threads`` says.
+        Bound on a single sample's Newton step; see `objective`. The loss is computed on
+        ``num_threads`` threads.
 
     Returns
     -------
@@ -87,12 +87,15 @@ def train(
     Raises
     ------
     ValueError
-        If a label, raw score or parameter breaks its rule; the message names it.
+        If a label is out of range, a raw score is not finite, or a parameter is invalid or has no
+        effect with a Python objective. The message names it.
+    TypeError
+        If an argument is of a kind that the function does not take.
 
     Warns
     -----
     UserWarning
-        If the samples have too little curvature at the start for a single split.
+        If the samples have too little curvature at the init score for any tree to split.
 
     Examples
     --------
@@ -125,14 +128,14 @@ def train(
 
     patience = patience_of(params)
     params = without(params, *options.OBJECTIVE, *options.NUM_CLASS, *options.EARLY_STOPPING)
-    # What LightGBM's own objective would leave in the booster.
+    # The parameters that LightGBM's own objective would leave in the booster.
     given = params if patience is None else {**params, "early_stopping_round": patience}
     data_sets = list({id(data): data for data in [train_set, *valid_sets]}.values())
     for data in data_sets:
         read(data, train_set, params)
     known = known_samples(classes, ((data, *samples_of(data)) for data in data_sets))
     params, fevals = metrics_of(params, feval, last, known)
-    # A model to continue brings its own init score in its first tree.
+    # A model to continue contains its own init score in its first tree.
     init_score = None if init_model is not None else first.init_score(*known[id(train_set)])
 
     n_threads = thread_count(options.get(params, options.NUM_THREADS), "num_threads")
@@ -173,21 +176,21 @@ def _check_call(
     if keep_training_booster:
         raise ValueError(
             "keep_training_booster must be False, got True: the init score cannot be embedded in a "
-            "booster that goes on training. Continue a trained one with init_model."
+            "booster that continues training. To continue a trained booster, pass it as init_model."
         )
     boosting = str(options.get(params, options.BOOSTING)).lower()
     if train_set in valid_sets and boosting == "dart":
         raise ValueError(
-            "valid_sets must not hold train_set where boosting is dart: reading its scores would "
-            "change the model. Give a second Dataset of the same samples."
+            "valid_sets must not hold train_set if boosting is dart: reading its scores would "
+            "change the model. Pass a second Dataset with the same samples."
         )
 
 
 def keep_parameters(env: Any) -> None:
-    """Spare the booster the reset of its parameters at its first Python gradient.
+    """Keep the booster from resetting its parameters at its first Python gradient.
 
-    The reset would draw the columns of feature_fraction anew, so that the trees would not be those
-    of LightGBM's own objective. Where LightGBM renames this private flag, only that is lost.
+    The reset would draw the columns of feature_fraction anew, so that the trees would differ from
+    those of LightGBM's own objective. If LightGBM renames this private flag, only that is lost.
     """
     for booster in getattr(env.model, "boosters", [env.model]):
         if hasattr(booster, "_Booster__set_objective_to_none"):
@@ -198,7 +201,7 @@ keep_parameters.before_iteration = True  # type: ignore[attr-defined]
 
 
 def note_at_first(loss: Loss) -> Callable[[Any], None]:
-    """Return a callback that notes the loss in the run that MLflow keeps of this training."""
+    """Return a callback that records the loss in the MLflow run of this training."""
 
     def note(env: Any) -> None:
         if env.iteration == env.begin_iteration:
@@ -211,7 +214,7 @@ def note_at_first(loss: Loss) -> Callable[[Any], None]:
 def enter_rounds(rounds: RoundObjective, begin: int = 0) -> Callable[[Any], None]:
     """Return a callback that tells the objective the round.
 
-    `lightgbm.train` counts on in a continued model, `lightgbm.cv` begins at 0.
+    In a continued model `lightgbm.train` counts on, but `lightgbm.cv` begins at 0.
     """
 
     def enter(env: Any) -> None:

@@ -11,7 +11,7 @@ from focalboost.boosters.trees import Forest, Leaf, Node, Split, below
 
 
 def forest_of(booster: lgb.Booster) -> Forest:
-    """Return the trees that ``predict`` of a sealed model sums up."""
+    """Return the trees that ``predict`` of a sealed model sums."""
     model = booster.dump_model()
     k = model["num_tree_per_iteration"]
     trees = [_node(tree["tree_structure"], i % k) for i, tree in enumerate(model["tree_info"])]
@@ -21,7 +21,7 @@ def forest_of(booster: lgb.Booster) -> Forest:
 def _node(node: Any, score: int) -> Node:
     if "split_feature" not in node:
         if "leaf_const" in node:
-            raise ValueError("The model must have no linear trees: their leaves are no values.")
+            raise ValueError("The model must have no linear trees: their leaves are not values.")
         return Leaf({score: node["leaf_value"]})
     missing = node["missing_type"]
     if node["decision_type"] != "<=" or missing == "Zero":
@@ -35,7 +35,7 @@ def _node(node: Any, score: int) -> Node:
         node["split_feature"],
         "<=",
         below(threshold),
-        # Where no missing value was seen in training, one is taken for 0.
+        # If training saw no missing value, a missing value is taken for 0.
         node["default_left"] if missing == "NaN" else threshold >= 0,
         _node(node["left_child"], score),
         _node(node["right_child"], score),

@@ -14,11 +14,11 @@ from focalboost.losses._types import Array
 
 Result = TypeVar("Result")
 
-# Samples per block: a block's temporaries stay in a core's cache, take under 2 MB at any n, and are
-# each (64 kB) small enough for the allocator to keep, which goes to the system for 128 kB.
+# Samples per block. A block's temporary arrays stay in a core's cache, take under 2 MB at any n,
+# and are small enough (64 kB each) for the allocator to keep: it asks the system from 128 kB on.
 _BLOCK = 8_192
 
-# From so many samples a thread repays its start, and its waiting for others.
+# The number of samples for which a thread repays its start, and its waiting for others.
 _FOR_A_THREAD = 32 * _BLOCK
 
 
@@ -29,9 +29,9 @@ def result_dtype(raw: Array) -> type[np.float32] | type[np.float64]:
 def in_parts(
     run: Callable[[int, int], Result], n_samples: int, n_threads: int, least: int
 ) -> list[Result]:
-    """Return what a function of the first sample and the end gives, for a part in each thread.
+    """Return the results of ``run(first, end)`` on parts of the samples, one part in each thread.
 
-    A part has this many samples at least.
+    A part has at least ``least`` samples.
     """
     n_parts = min(n_threads, max(1, n_samples // least))
     if n_parts == 1:
@@ -39,7 +39,7 @@ def in_parts(
     ends = [n_samples * i // n_parts for i in range(n_parts + 1)]
     with ThreadPoolExecutor(n_parts - 1) as pool:
         others = [pool.submit(run, *part) for part in pairwise(ends[1:])]
-        # An error in a thread is an error here.
+        # An error in a thread is raised here.
         return [run(0, ends[1]), *(other.result() for other in others)]
 
 
@@ -54,7 +54,7 @@ def by_blocks(
     """Write a formula's results, times the weights, into these arrays."""
 
     def fill(block: slice) -> None:
-        # Beyond the range of exp and of the products the limits are reached.
+        # Beyond the range of exp and of the products, the results are the limits.
         with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
             parts = formula(
                 y[block].astype(np.float64, copy=False), z[block].astype(np.float64, copy=False)
@@ -72,13 +72,13 @@ def by_blocks(
 
 
 def is_finite(values: Array) -> bool:
-    # A sum needs no temporary array; where it overflows, each value is asked.
+    # A sum needs no temporary array; where it overflows, each value is checked.
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(np.sum(values)) or np.all(np.isfinite(values)))
 
 
 def weighted_mean(values: Array, w: Array | None) -> float:
-    """Return the mean of the samples' losses."""
+    """Return the weighted mean of the samples' losses."""
     if w is None:
         return float(np.mean(values, dtype=np.float64))
     w = in_range(w)

@@ -23,7 +23,7 @@ def as_numbers(name: str, values: npt.ArrayLike) -> npt.NDArray[Foreign]:
 
 
 def as_rows(name: str, values: npt.ArrayLike) -> npt.NDArray[Foreign]:
-    """Return an array of no or one dimension; a column of shape (n, 1) is taken as (n,)."""
+    """Return an array with at most one dimension; the shape (n, 1) becomes (n,)."""
     array = as_numbers(name, values)
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
@@ -35,7 +35,7 @@ def as_rows(name: str, values: npt.ArrayLike) -> npt.NDArray[Foreign]:
 def broadcast(
     name: str, values: npt.ArrayLike, shape: tuple[int, ...], like: str = "raw_prediction"
 ) -> npt.NDArray[Foreign]:
-    """Return rows of the shape of another array, from as many values or from one."""
+    """Return values in the shape of another array, from as many values or from a scalar."""
     array = as_rows(name, values)
     if array.shape == shape:
         return array
@@ -52,7 +52,7 @@ def check_probabilities(name: str, values: npt.NDArray[Foreign]) -> None:
 
 
 def check_labels(name: str, values: npt.NDArray[Foreign], n_classes: int) -> None:
-    # No temporary where all is well but for one; a NaN fails each comparison.
+    # Valid labels need one temporary array only; a NaN fails each comparison.
     if values.size and not (values.min() >= 0 and values.max() < n_classes):
         is_wrong = ~((values >= 0) & (values < n_classes))
     else:
@@ -71,7 +71,7 @@ def check_weights(sample_weight: npt.NDArray[Foreign]) -> None:
 
 
 def in_range(sample_weight: npt.NDArray[Foreign]) -> npt.NDArray[Foreign]:
-    """Return weights times a power of 2, which is exact, of which many can be summed."""
+    """Return weights scaled by a power of 2, which is exact, so that their sum is finite."""
     weights = np.asarray(sample_weight, dtype=np.float64)
     largest = float(np.max(weights, initial=0.0))
     # up to here the sum of 2**300 weights is finite
@@ -82,7 +82,7 @@ def check_real(name: str, value: object, rule: str, holds: Callable[[float], boo
     bound = rule.removeprefix("None or ")
     none = "" if bound == rule else "None or "
     bound = f" {bound}" if bound else ""
-    # float first, as it is the quick one to ask for
+    # float first, as it is the faster check
     if isinstance(value, bool | np.bool_) or not isinstance(value, float | Real):
         raise TypeError(f"{name} must be {none}a real number{bound}, got {value!r}.")
     number = _as_float(value)
@@ -96,7 +96,7 @@ def check_real(name: str, value: object, rule: str, holds: Callable[[float], boo
 def _as_float(value: float | Real) -> float:
     try:
         return float(value)
-    except OverflowError:  # a whole number that no float holds
+    except OverflowError:  # a whole number that is too large for a float
         return math.inf
 
 
@@ -111,13 +111,13 @@ def kind_of(value: object) -> str:
 
 
 def check_kind(name: str, value: object, kinds: Foreign, rule: str, remedy: str = "") -> None:
-    """Raise a TypeError for an object of another kind, by the name of its own."""
+    """Raise a TypeError that names the kind of an object of another kind."""
     if not isinstance(value, kinds):
         raise TypeError(f"{name} must be {rule}, got {kind_of(value)}. {remedy}".rstrip())
 
 
 def check_pair(name: str, value: Foreign, rule: str) -> None:
-    """Raise a TypeError for what does not have two parts."""
+    """Raise a TypeError for a value that does not have two parts."""
     n_parts = len(value) if hasattr(value, "__len__") else None
     if n_parts != 2:
         length = "" if n_parts is None else f" of length {n_parts}"
@@ -127,7 +127,7 @@ def check_pair(name: str, value: Foreign, rule: str) -> None:
 def as_list(
     name: str, values: Foreign, kinds: Foreign, rule: str, remedy: str = ""
 ) -> list[Foreign]:
-    """Return the objects of a list, each of the same kind; None is a list of none."""
+    """Return the objects of a list, all of the same kind; None is an empty list."""
     if values is None:
         return []
     if isinstance(values, str | bytes):

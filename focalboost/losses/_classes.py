@@ -1,7 +1,7 @@
-"""How many classes a loss has.
+"""The classes of a loss: two, or several.
 
-All that differs between two classes, with one raw score a sample, and K classes with a raw score
-each, is asked of one of two values.
+A loss of two classes has one raw score for each sample, a loss of K classes one for each class. All
+that differs between the two cases is here.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class TwoClasses:
         return np.stack([expit(-log_odds), expit(log_odds)], axis=-1)
 
     def log_proba(self, log_odds: Array) -> Array:
-        """Return the logarithms of `proba`, without loss where those are near 0."""
+        """Return the logarithms of `proba`, without loss of precision near 0."""
         return np.stack([log_expit(-log_odds), log_expit(log_odds)], axis=-1)
 
     def rescaled(self, log_odds: Array, factor: float, shift: Array) -> Array:
@@ -60,14 +60,14 @@ class TwoClasses:
         return (log_odds > 0).astype(np.intp)
 
     def own_scores(self, log_odds: Array) -> Array:
-        """Return raw scores of which a booster's own link makes the probabilities."""
+        """Return raw scores that a booster's own link turns into the probabilities."""
         return log_odds
 
     def label_sums(self, labels: Array, weights: Array, weight_sum: float) -> float:
-        """Return the weight of the positive class, or with K classes of each."""
+        """Return the total weight of the positive class, or with K classes of each class."""
         weights = weights.astype(np.float64, copy=False)
         positive = float(np.sum(labels * weights))
-        # Only where little or nothing is left for the negative class is it summed up too.
+        # The negative class is summed only where little or nothing is left for it.
         if weight_sum - positive <= 1e-12 * positive:
             negative = float(np.sum((1 - labels) * weights))
             if negative > 0 and positive + negative == positive:
@@ -79,7 +79,7 @@ class TwoClasses:
         return positive
 
     def check_label_sums(self, label_sum: npt.ArrayLike) -> Array:
-        """Return `label_sums` as they come from a user, checked."""
+        """Return the label sums of a user, checked."""
         return _check_sums(label_sum, ())
 
     def shares(self, label_sum: Values, weight_sum: float) -> Array:
@@ -99,7 +99,7 @@ class TwoClasses:
 
 @dataclass(frozen=True)
 class SeveralClasses:
-    """K classes with a raw score each; labels are whole numbers from 0 on."""
+    """K classes with a raw score each; labels are whole numbers from 0."""
 
     n_classes: int
 
@@ -130,7 +130,7 @@ class SeveralClasses:
 
     def rescaled(self, log_odds: Array, factor: float, shift: Array) -> Array:
         scores = factor * self.log_proba(log_odds) + shift
-        # Not 1 - p, which loses the small probabilities: the sum over the other classes.
+        # The sum over the other classes, and not 1 - p, which loses small probabilities.
         others = [logsumexp(np.delete(scores, k, axis=1), axis=1) for k in range(self.n_classes)]
         return np.asarray(scores - np.stack(others, axis=1))
 

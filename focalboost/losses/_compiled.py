@@ -15,8 +15,8 @@ from focalboost.losses import _formulas, _softmax, _softmax_blocks
 from focalboost.losses._blocks import in_parts
 from focalboost.losses._types import Array, Function, Values
 
-# The exponents that a loop is compiled for, and the sign that it takes any. Each takes a part of a
-# second to compile, and those of several classes a few.
+# The exponents that a loop is compiled for, and the mark of a loop for any exponent. Each loop
+# takes a fraction of a second to compile, and each loop of several classes a few seconds.
 _FIXED = (0.0, 2.0)
 _FIXED_ELSEWHERE = (2.0,)
 _ANY = float("nan")
@@ -25,12 +25,12 @@ _FEW = 512
 
 _LARGEST = {kind: float(np.finfo(kind).max) for kind in "fd"}
 
-# From so many samples a thread repays its start.
+# The number of samples for which a thread repays its start.
 _FOR_A_THREAD = 65_536
 
 
 def is_missing() -> bool:
-    """Return whether numba is not installed, which is for the user to change."""
+    """Return whether numba is not installed, which the user can change."""
     return find_spec("numba") is None
 
 
@@ -57,9 +57,9 @@ def _derive(
     gradient: Values,
     curvature: Values,
 ) -> int:
-    """Write the derivatives of samples whose scores lack the start; return how many are wrong.
+    """Write the derivatives at the scores plus ``start``; return how many samples are wrong.
 
-    Wrong is a score that is not finite, and derivatives beyond the largest number.
+    A sample is wrong if its score is not finite, or if a derivative exceeds the largest number.
     """
     n_wrong = 0
     for i in range(z.size):
@@ -75,13 +75,13 @@ def _derive(
 
 
 def loops(key: int) -> dict[str, Callable[..., Function]]:
-    """Return what makes the functions that are compiled.
+    """Return the makers of the functions that are compiled.
 
-    A loop over samples is made for an exponent, or for any where that is NaN, and with or without
-    weights: the compiler works out what is constant.
+    A loop over samples is made for one exponent, or for any exponent where it is NaN, and with or
+    without weights, so that the compiler can treat both as constants.
 
-    numba's cache on disk asks for the date of this file and for the values that a function closes
-    over: the key makes it ask for the text of the formulas, too.
+    numba's cache on disk compares the date of this file and the values that a function closes over.
+    With ``key`` among them, it also depends on the text of the formulas.
     """
 
     def derivatives(exponent: float, is_weighted: bool) -> Function:
@@ -118,7 +118,7 @@ def loops(key: int) -> dict[str, Callable[..., Function]]:
             pairs: Values,
         ) -> tuple[int, int]:
             gamma = exponent if exponent == exponent else gamma
-            # Pairs are written afterwards: the compiler would make no vectors of them.
+            # Pairs are written afterwards: with them, the compiler would not vectorise the loop.
             gradient, curvature = np.empty(z.size), np.empty(z.size)
             n_wrong = _derive(
                 a1, a0, gamma, max_step, _formulas.LARGEST, start,
@@ -138,7 +138,7 @@ def loops(key: int) -> dict[str, Callable[..., Function]]:
             gamma = exponent if exponent == exponent else gamma
             log_weights = np.log(a1 / a0)
             total = 0.0
-            # The sum of sums of few is near the true one.
+            # Sums over few samples at a time keep the rounding error small.
             for start in range(0, z.size, _FEW):
                 of_few = 0.0
                 for i in range(start, min(start + _FEW, z.size)):
@@ -197,10 +197,10 @@ def loops(key: int) -> dict[str, Callable[..., Function]]:
 
 
 def _of_numbers() -> dict[Function, Function]:
-    """Return what the loops have in place of numpy's functions, of which they make vectors.
+    """Return the functions that the loops use instead of numpy's, and can vectorise.
 
-    exp, log and log1p are within an ulp or two in the range that the formulas ask for. Their
-    coefficients are those of the smallest relative error on it.
+    exp, log and log1p are within an ulp or two in the range that the formulas need. Their
+    coefficients minimise the relative error on this range.
     """
     from numba import njit, types
     from numba.extending import intrinsic
@@ -220,8 +220,8 @@ def _of_numbers() -> dict[Function, Function]:
     as_float: Values = intrinsic(float_of_bits)
     as_bits: Values = intrinsic(bits_of_float)
     largest, log_2 = _formulas.LARGEST, 0.6931471805599453
-    # Where this is added, the number is rounded to a whole one, which the last bits hold: older
-    # processors have no such conversion for several numbers at once.
+    # Adding this rounds a number to a whole number, which the last bits then hold: older processors
+    # have no such conversion for several numbers at once.
     rounder = 6755399441055744.0  # 1.5 * 2**52
     bits_of_rounder = 0x4338000000000000
     half_up = 0.41421356237309503  # sqrt(2) - 1
@@ -290,13 +290,13 @@ def _of_numbers() -> dict[Function, Function]:
 
 
 # Inlined by force, so that the loop becomes one straight line; contract allows fused multiply-add,
-# nsz forgets the sign of 0.
+# nsz ignores the sign of 0.
 _STRAIGHT: Values = {
     "error_model": "numpy",
     "fastmath": {"contract", "nsz"},
     "forceinline": True,
 }
-# Of a loop, which is no part of another function.
+# For a loop, which is not part of another function.
 _LOOP = {key: value for key, value in _STRAIGHT.items() if key != "forceinline"}
 _EXACT: Values = {"error_model": "numpy"}
 
@@ -345,13 +345,13 @@ def _register() -> None:
 
 @cache
 def is_ready() -> bool:
-    """Return whether numba can be used, which has learnt our formulas then."""
+    """Return whether numba can be used; if so, it has learnt our formulas."""
     if is_missing():
         return False
     try:
         import numba
 
-        # With NUMBA_DISABLE_JIT the loops would be Python's, a hundred times as slow as numpy.
+        # With NUMBA_DISABLE_JIT the loops would run in Python, a hundred times slower than numpy.
         if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
             return False
         _register()
@@ -395,7 +395,7 @@ def _compile(name: str, constants: Values, kinds: Values, is_cached: bool) -> Va
     from numba import from_dtype, njit, types
 
     def array(dtype: Values, n_dim: int = 1, is_read: bool = True) -> Values:
-        # What is declared to be read takes an array that can be written, too.
+        # An argument that is declared read-only takes a writable array, too.
         kind: Values = from_dtype(np.dtype(dtype))
         return types.Array(kind, n_dim, "C", readonly=is_read)
 
@@ -413,7 +413,7 @@ def _compile(name: str, constants: Values, kinds: Values, is_cached: bool) -> Va
         "softmax_losses": [column, column, column, matrix, array(np.float64, is_read=False)],
         "matrix": [column, column, column, number, whole, column],
     }
-    # The order of a sum is the compiler's.
+    # The compiler may choose the order of a sum.
     sums = {"reassoc"} if name.endswith("sums") else set()
     options = {**_LOOP, "fastmath": _LOOP["fastmath"] | sums} if name != "matrix" else _EXACT
     make = njit(tuple(signature[name]), cache=is_cached, nogil=True, **options)
@@ -427,7 +427,7 @@ def _fixed(gamma: float, among: Sequence[float] = _FIXED_ELSEWHERE) -> float:
 def _as_read(y: Array, z: Array, w: Array | None) -> tuple[Array, Array, Array]:
     """Return labels, scores and weights as the loops read them.
 
-    Labels and weights have one precision; in place of no weights there are the labels.
+    Labels and weights have one precision; without weights, the labels take their place.
     """
     z = np.ascontiguousarray(z, dtype=_precision(z))
     is_single = y.dtype == np.float32 and (w is None or w.dtype == np.float32)
@@ -477,8 +477,8 @@ def softmax(
 ) -> Callable[[Array, Array], tuple[Array, Array, int]] | None:
     """Return gradient and curvature of softmax focal loss as a function of labels and scores.
 
-    It also returns how many samples are left to `_softmax`, which have a gradient of NaN. None is
-    returned where numba cannot be used.
+    The function also returns how many samples are left to `_softmax`, whose gradient is NaN. Return
+    None where numba cannot be used.
     """
     loop = _function("softmax_derivatives", (_fixed_of_all(gamma),))
     if loop is None:
@@ -513,8 +513,8 @@ def negative_pairs(
 ) -> Callable[[Array, Array, Array | None], tuple[Array, bool]] | None:
     """Return a function of labels, scores and weights, or None where numba cannot be used.
 
-    It returns minus gradient and curvature as the columns of a new array, and whether all is
-    finite.
+    The function returns minus gradient and curvature as the columns of a new array, and whether all
+    values are finite.
     """
     plain, weighted = (
         _function("negative_pairs", (_fixed(gamma, _FIXED), w)) for w in (False, True)

@@ -1,8 +1,9 @@
 """Focal loss of one sample: the formulas, once, for numpy's arrays and for numba's loop.
 
-p is the probability that the raw score z stands for before the loss bends it, ``sigmoid(z)``, and
-q = 1 - p. A sample with label y is y of a positive sample, of weight a1, and 1 - y of a negative
-one, of weight a0; a negative sample is a positive one at the margin -z, with p and q changed over.
+p is the sigmoid of the raw score z, before the loss turns z into a probability, and q = 1 - p. A
+sample with label y is the mixture of a positive sample, with share y and weight a1, and a negative
+sample, with share 1 - y and weight a0. A negative sample is a positive sample at the margin -z,
+with p and q exchanged.
 """
 
 from __future__ import annotations
@@ -12,37 +13,37 @@ import numpy as np
 from focalboost.losses._types import Pair, Parts, Values
 
 LARGEST = float(np.finfo(np.float64).max)
-# The smallest number whose inverse is finite, but for a factor of 4.
+# Within a factor of 4, the smallest number whose inverse is finite.
 SMALLEST = float(np.finfo(np.float64).tiny)
 
 
 def exp(x: Values) -> Values:
-    """Return ``np.exp(x)``, for x <= 0; the compiled loop has a polynomial in its place."""
+    """Return ``np.exp(x)``, for x <= 0; the compiled loop uses a polynomial instead."""
     return np.exp(x)
 
 
 def log1p(x: Values) -> Values:
-    """Return ``np.log1p(x)``, for x >= 0; the compiled loop has a polynomial in its place."""
+    """Return ``np.log1p(x)``, for x >= 0; the compiled loop uses a polynomial instead."""
     return np.log1p(x)
 
 
 def log(x: Values) -> Values:
-    """Return ``np.log(x)``; the compiled loop has a polynomial in its place."""
+    """Return ``np.log(x)``; the compiled loop uses a polynomial instead."""
     return np.log(x)
 
 
 def pick(condition: Values, x: Values, y: Values) -> Values:
-    """Return ``np.where(condition, x, y)``, which the compiled loop has for numbers."""
+    """Return ``np.where(condition, x, y)``; the compiled loop has a version for numbers."""
     return np.where(condition, x, y)
 
 
 def parts(z: Values) -> Parts:
     """Return p, q, L = -log p and S = -log q, without cancellation.
 
-    Textbook: ``q = 1 - p``, ``L = -log(p)``. That loses q to rounding at |z| = 20 and needs a clip
-    to survive log(0), which stops the decay of the loss and turns into NaN in single precision.
-    Here only ``exp(-|z|)`` is taken, which cannot overflow. Nothing is clipped but infinities, so
-    that gamma = 0 times S, and p = 0 times L, are 0 there.
+    The textbook formulas ``q = 1 - p`` and ``L = -log(p)`` lose the digits of q as z grows, all of
+    them from 37 on, and need a clip against log(0), which stops the decay of the loss and gives NaN
+    in single precision. Here only ``exp(-|z|)`` is computed, which cannot overflow. Only infinities
+    are clipped, so that the products of gamma = 0 and S, and of p = 0 and L, are 0.
     """
     p, q, L, S = parts_of_size(np.abs(z))
     is_positive = z >= 0
@@ -55,7 +56,7 @@ def parts(z: Values) -> Parts:
 
 
 def parts_of_size(m: Values) -> Parts:
-    """Return `parts` of a score m >= 0; the compiled loop has one division in place of two."""
+    """Return `parts` of a score m >= 0; the compiled loop needs one division instead of two."""
     e = exp(-m)
     r = 1.0 / (1.0 + e)
     tail = log1p(e)
@@ -79,17 +80,17 @@ def value(gamma: float, q: Values, L: Values, S: Values) -> Values:
 
 
 def loss(a1: float, a0: float, gamma: float, y: Values, z: Values) -> Values:
-    """Return focal loss, of which numba compiles the loop."""
+    """Return focal loss; numba compiles a loop over it."""
     p, q, L, S = parts(z)
-    # -log p is kept at the largest number, which at an infinite score is a limit. A share of 0
-    # stays 0 also where the other label's loss is infinite.
+    # `parts` clips -log p at the largest number; at an infinite score the loss is infinite. A share
+    # of 0 stays 0 even where the other label's loss is infinite.
     positive = a1 * value(gamma, q, pick(z == -np.inf, np.inf, L), S)
     negative = a0 * value(gamma, p, pick(z == np.inf, np.inf, S), L)
     return pick(y > 0, y * positive, 0.0) + pick(y < 1, (1.0 - y) * negative, 0.0)
 
 
 def slope_and_bend(gamma: float, p: Values, q: Values, L: Values, S: Values) -> Pair:
-    """Return minus the first derivative of a positive sample, which is >= 0, and the second.
+    """Return minus the first derivative of a positive sample's loss, >= 0, and the second.
 
     ::
 
@@ -102,7 +103,7 @@ def slope_and_bend(gamma: float, p: Values, q: Values, L: Values, S: Values) -> 
 def slope_and_bend_given(factor: Values, gamma: Values, p: Values, q: Values, L: Values) -> Pair:
     """Return `slope_and_bend`, given ``q**gamma``.
 
-    The factors are grouped so that none overflows, also where gamma**2 would.
+    The factors are grouped so that none overflows, even where gamma**2 would.
     """
     u, pq = gamma * p, p * q
     slope = factor * (u * L + q)
@@ -114,10 +115,10 @@ def bounded_expectation(
 ) -> Pair:
     """Return the gradient and the expected Hessian, bounded for each label.
 
-    The posterior of the positive label is ``slope0 / (slope0 + slope1)``, so that the expected
+    The probability of the positive label is ``slope0 / (slope0 + slope1)``, so that the expected
     Hessian is ``(slope0 * bend1 + slope1 * bend0) / (slope0 + slope1)``.
     """
-    # Divided before multiplied, since the products underflow where gamma is large.
+    # Divide before multiplying, since the products underflow where gamma is large.
     inverse, per_step = 1.0 / np.maximum(slope0 + slope1, SMALLEST), 1.0 / max_step
     expected = (slope0 * inverse) * bend1 + (slope1 * inverse) * bend0
     curvature1 = np.maximum(expected, slope1 * per_step)
@@ -128,10 +129,10 @@ def bounded_expectation(
 def gradient_curvature(
     a1: float, a0: float, gamma: float, max_step: float, y: Values, z: Values
 ) -> Pair:
-    """Return the gradient and the curvature of focal loss, of which numba compiles the loop.
+    """Return the gradient and the curvature of focal loss; numba compiles a loop over them.
 
-    By the label that the score favours and the other one, in which a negative score is a positive
-    one: so the parts need not be changed over.
+    The two labels are taken as the label that the score favours and the other label. A negative
+    score is then like a positive score, and p and q need not be exchanged.
     """
     is_positive = z >= 0
     favoured, other = pick(is_positive, a1, a0), pick(is_positive, a0, a1)
@@ -150,9 +151,9 @@ def gradient_curvature(
 
 
 def ratio(L: Values, q: Values) -> Values:
-    """Return L / q, which goes to 1 where q vanishes: below 1e-300, where digits are lost, it is 1.
+    """Return L / q, which tends to 1 as q vanishes; below 1e-300, where digits are lost, it is 1.
 
-    L may be -log p, or another number that goes as q does.
+    L may be -log p, or another number that vanishes as q does.
     """
     return np.maximum(L, 1e-300) / np.maximum(q, 1e-300)
 
@@ -165,8 +166,8 @@ def log_tilt(gamma: Values, p: Values, q: Values, L: Values, S: Values) -> Value
 def log_odds(log_weights: float, gamma: float, z: Values) -> Values:
     """Return the log-odds of the probability that a raw score stands for.
 
-    The slopes' ratio is ``p / q * tilt0 / tilt1``, whose first factor is exp(z); the weights' is
-    ``a1 / a0``, given by its logarithm.
+    The ratio of the slopes is ``p / q * tilt0 / tilt1``, where p / q is exp(z). The ratio of the
+    weights, ``a1 / a0``, is given by its logarithm.
     """
     p, q, L, S = parts(z)
     return z + (log_tilt(gamma, q, p, S, L) - log_tilt(gamma, p, q, L, S)) - log_weights
@@ -180,14 +181,14 @@ def log_loss(log_weights: float, gamma: float, y: Values, z: Values) -> Values:
 
 
 def relative_derivatives(gamma: float, p: Values, q: Values, L: Values) -> Pair:
-    """Return focal loss's second and third derivative in the margin, divided by its slope.
+    """Return focal loss's second and third derivatives in the margin, divided by its slope.
 
     With ``A = gamma*p*L + q``, so that slope is q**gamma * A, and A', A'' its derivatives::
 
         bend  / slope = gamma*p - A'/A
         twist / slope = gamma*p*q - gamma*p*(bend/slope - A'/A) - A''/A
 
-    Where p or q is below 1e-300 all are at their limits.
+    Where p or q is below 1e-300, the results are at their limits.
     """
     p, q = np.maximum(p, 1e-300), np.maximum(q, 1e-300)
     L = np.minimum(np.maximum(L, 1e-300), 1e3)  # L is 690 where p is 1e-300

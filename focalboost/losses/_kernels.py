@@ -1,6 +1,6 @@
 """Kernels: the mathematics of a loss on checked arrays in double precision, and nothing else.
 
-A loss has a kernel, and all its methods follow from it, the compiled ones too.
+Each loss has a kernel, from which all its methods follow, including the compiled loops.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ from focalboost.losses._classes import TWO_CLASSES, Classes, SeveralClasses
 from focalboost.losses._types import Array, Function, Pair, Values
 
 # The largest step whose inverse is still a normal number in single precision, in which LightGBM and
-# XGBoost keep the curvature: the bound that stays when max_step is None.
+# XGBoost keep the curvature. It is the bound where max_step is None.
 _LARGEST_STEP = 1.0 / float(np.finfo(np.float32).tiny)
 
-# From this many samples on numba's loop repays its import within a training, and after this many
-# in all, which numpy takes a part of a second for, within a search or a long training.
+# The import of numba pays off within a training from the first number of samples on. Within a
+# search or a long training it pays off after the second number in all, for which numpy takes a
+# fraction of a second.
 _COMPILED_FROM = 200_000
 _COMPILED_AFTER = 2_000_000
 
@@ -43,7 +44,7 @@ class Derivatives(NamedTuple):
     are_finite: bool
 
     def check_shape(self, z: Array) -> None:
-        """Raise a ValueError where somebody else's loss gives other than a number a raw score."""
+        """Raise a ValueError where a foreign loss does not give one number for each raw score."""
         for name, values in (("gradient", self.gradient), ("curvature", self.curvature)):
             if values.shape != z.shape:
                 raise ValueError(
@@ -52,13 +53,13 @@ class Derivatives(NamedTuple):
 
 
 class _Seen:
-    """The number of samples that numpy computed derivatives of in this process."""
+    """The number of samples whose derivatives numpy has computed in this process."""
 
     n_samples = 0
 
 
 def use_compiled(n_samples: int) -> bool:
-    """Return whether numba's loop is to be used, which takes a while to import."""
+    """Return whether to use the loop of numba, which takes a while to import."""
     if "numba" in sys.modules or n_samples >= _COMPILED_FROM:
         return True
     return _Seen.n_samples >= _COMPILED_AFTER
@@ -79,7 +80,7 @@ class Kernel(ABC):
 
     @abstractmethod
     def gradient_hessian(self, y: Array, z: Array) -> tuple[Array, Array]:
-        """Return the first and the second derivative in each raw score."""
+        """Return the first and second derivatives in each raw score."""
 
     @abstractmethod
     def gradient_curvature(self, y: Array, z: Array, max_step: float | None) -> tuple[Array, Array]:
@@ -91,10 +92,10 @@ class Kernel(ABC):
 
     @abstractmethod
     def link(self, proba: Array) -> Array:
-        """Return the raw scores at which the probabilities are these."""
+        """Return the raw scores that stand for these probabilities."""
 
     def gradient_matrix(self, max_step: float | None) -> Callable[[int, Array], Values]:
-        """Return a function of one sample's label and scores, with several classes."""
+        """Return a function of one sample's label and scores, for several classes."""
         raise NotImplementedError
 
     def fill(
@@ -106,7 +107,7 @@ class Kernel(ABC):
         out: Sequence[Array],
         n_threads: int,
     ) -> bool | None:
-        """Write `gradient_curvature` times the weights by one compiled loop over all samples.
+        """Write `gradient_curvature`, times the weights, by one compiled loop over all samples.
 
         Return whether all scores and results are finite, or None where there is no such loop.
         """
@@ -115,7 +116,7 @@ class Kernel(ABC):
     def sum_of_losses(
         self, y: Array, z: Array, w: Array | None, is_log_loss: bool = False
     ) -> float | None:
-        """Return the weighted sum of `loss`, or of log loss, by such a loop, or None."""
+        """Return the weighted sum of `loss`, or of log loss, by a compiled loop, or None."""
         return None
 
     def compiled_formula(self, max_step: float | None) -> Formulas | None:
@@ -127,7 +128,7 @@ class Kernel(ABC):
         return None
 
     def has_compiled(self) -> bool:
-        """Return whether numba would make it faster."""
+        """Return whether numba makes this loss faster."""
         return False
 
     def init_score_from_sums(self, label_sum: Values, weight_sum: float) -> Values:
@@ -139,7 +140,7 @@ class Kernel(ABC):
         found = self.compiled_mean(y, z, w)
         if found is not None:
             return found
-        # The mean of single precision scores is taken in double precision.
+        # The mean loss of single precision scores is taken in double precision.
         losses = np.empty(y.shape)
         formula = (self.compiled_loss() if use_compiled(len(z)) else None) or self.loss
         by_blocks(lambda y, z: (formula(y, z),), [losses], y, z, None)
@@ -150,7 +151,7 @@ class Kernel(ABC):
     ) -> float | None:
         """Return the weighted mean of `loss`, or of the log loss of the probabilities.
 
-        None is for: not by a compiled loop. Either there is none, or the sums are not finite.
+        Return None where there is no compiled loop, or where it gives no finite mean.
         """
         total = self.sum_of_losses(y, z, w, is_log_loss) if use_compiled(len(z)) else None
         if total is None:
@@ -171,7 +172,7 @@ class Kernel(ABC):
     ) -> Derivatives:
         """Return `gradient_curvature` times the weights, by the fastest way there is.
 
-        The curvature is times the factor, too, before it is rounded.
+        The curvature is also multiplied by ``factor``, before it is rounded.
         """
         if out is None:
             out = [np.empty_like(z, dtype=result_dtype(z)) for _ in range(2)]
@@ -197,8 +198,8 @@ class Kernel(ABC):
     def negative_pairs(self, max_step: float | None, start: float) -> Pairs:
         """Return a function of labels, scores and weights, for an objective to keep.
 
-        It returns minus `weighted_derivatives` as the columns of a new array, and whether all is
-        finite. The raw scores lack the start.
+        The function returns minus `weighted_derivatives` as the columns of a new array, and whether
+        all values are finite. It adds ``start`` to the raw scores.
         """
 
         def pairs(y: Array, z: Array, w: Array | None) -> tuple[Array, bool]:
@@ -212,7 +213,7 @@ class Kernel(ABC):
 
 
 class BinaryKernel(Kernel):
-    """A loss of two classes, by the losses of both labels at a raw score."""
+    """A loss of two classes, given by the losses of both labels at a raw score."""
 
     classes = TWO_CLASSES
 
@@ -226,7 +227,7 @@ class BinaryKernel(Kernel):
 
     def loss(self, y: Array, z: Array) -> Array:
         if_positive, if_negative = self.values(z)
-        # A share of 0 stays 0 also where the other label's loss is infinite.
+        # A share of 0 stays 0 even where the other label's loss is infinite.
         share1 = np.where(y > 0, y * if_positive, 0.0)
         return np.asarray(share1 + np.where(y < 1, (1 - y) * if_negative, 0.0))
 
@@ -247,7 +248,7 @@ class BinaryKernel(Kernel):
         return root
 
     def score_at(self, log_odds: Array) -> Array:
-        """Return the raw scores of finite log-odds, or an infinite one where none has them."""
+        """Return the raw scores of finite log-odds, infinite where no finite score has them."""
 
         def excess(z: Array, target: Array) -> Array:
             return np.clip(self.log_odds(z), -_formulas.LARGEST, _formulas.LARGEST) - target
@@ -259,11 +260,12 @@ class BinaryKernel(Kernel):
 
 
 class Margin(NamedTuple):
-    """What `MarginLoss.value` and the other formulas of a margin are given.
+    """The arguments of `MarginLoss.value` and of the other formulas of a margin.
 
-    Arrays of one shape: the margin ``m``, which is the raw score of a positive sample and minus
-    that of a negative one; ``p``, the sigmoid of the margin, and ``q = 1 - p``; ``neg_log_p`` and
-    ``neg_log_q``, minus their logarithms. None is lost to rounding, whatever the margin.
+    Arrays of one shape: the margin ``m``, which is the raw score of a positive sample and minus the
+    raw score of a negative sample; ``p``, the sigmoid of the margin, and ``q = 1 - p``;
+    ``neg_log_p`` and ``neg_log_q``, minus their logarithms. No value is lost to rounding, whatever
+    the margin.
     """
 
     m: Values
@@ -296,7 +298,7 @@ class MarginKernel(BinaryKernel):
 
     def values(self, z: Array) -> tuple[Array, Array]:
         p, q, L, S = _formulas.parts(z)
-        # The formulas keep -log p at the largest number, which at an infinite score is a limit.
+        # The formulas clip -log p at the largest number; at an infinite score the loss is infinite.
         positive = Margin(z, p, q, np.where(z == -np.inf, np.inf, L), S)
         negative = Margin(-z, q, p, np.where(z == np.inf, np.inf, S), L)
         a1, a0 = self.weights
@@ -312,7 +314,7 @@ class MarginKernel(BinaryKernel):
         return a1 * slope1, a1 * bend1, a0 * slope0, a0 * bend0
 
     def log_odds(self, z: Array) -> Array:
-        # The slopes' ratio is p / q * tilt0 / tilt1, whose first factor is exp(z).
+        # The ratio of the slopes is p / q * tilt0 / tilt1, where p / q is exp(z).
         p, q, L, S = _formulas.parts(z)
         tilt0 = self.formula.log_tilt(Margin(-z, q, p, S, L), False)
         tilt1 = self.formula.log_tilt(Margin(z, p, q, L, S), True)
@@ -454,7 +456,7 @@ class SoftmaxKernel(Kernel):
             raise ValueError(
                 f"proba must be positive and sum to 1 for each sample, got {worst.tolist()}."
             )
-        # log(p / phi) of each class, up to what is the same for all: the logarithm of 1 / N.
+        # log(p / phi) of each class, up to log(1 / N), which is the same for all classes.
         target = np.log(proba) + np.log(self.alpha)
         if not any(self.gamma):
             return np.asarray(target - target.mean(axis=1, keepdims=True))
@@ -478,7 +480,7 @@ class SoftmaxKernel(Kernel):
         return np.asarray(scores - scores.mean(axis=1, keepdims=True))
 
     def _margins(self, target: Array, gamma: Array) -> Array:
-        """Return the margins at which log(p / phi) is the target, which increases with them."""
+        """Return the margins at which log(p / phi), which increases with them, is the target."""
 
         def excess(margin: Array, target: Array, gamma: Array) -> Array:
             p, q, L, S = _formulas.parts(margin)

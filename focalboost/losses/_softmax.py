@@ -2,9 +2,9 @@
 
 Everything is class-major: ``z[c]`` is the raw score of class c, an array over samples, or a number
 in the compiled loop, and ``gamma[c]`` is the exponent of class c. With
-``m = z[c] - logsumexp(z of the other classes)`` the probability of class c is ``p = sigmoid(m)``,
-and the loss of a sample of class c is the binary one at the margin m. As m has the derivative 1 in
-z[c] and -r[j] in z[j], r the softmax of the other classes::
+``m = z[c] - logsumexp(z of the other classes)`` the softmax of class c is ``p = sigmoid(m)``,
+and the loss of a sample of class c is the binary loss at the margin m. The derivative of m is 1 in
+z[c] and -r[j] in z[j], with r the softmax of the other classes, so that::
 
     gradient[c] = -slope(m)        gradient[j]   = slope(m) * r[j]
     hessian[c,c] = bend(m)         hessian[j,j] = bend(m) * r[j]**2 + slope(m) * r[j] * (1 - r[j])
@@ -34,9 +34,9 @@ def log_add(a: Values, b: Values) -> Values:
 
 
 def from_the_largest(z: Values) -> Values:
-    """Return the scores less the largest of a sample, which only moves the formulas' rounding.
+    """Return the scores minus the largest score of a sample, which only changes the rounding.
 
-    A score of inf is the largest, and not NaN.
+    A score of inf becomes 0, and not NaN.
     """
     largest = z[0]
     for c in range(1, len(z)):
@@ -50,7 +50,7 @@ def from_the_largest(z: Values) -> Values:
 def logsumexp_of_others(z: Values) -> Values:
     """Return for each class ``log(sum(exp(z)))`` over the other classes, without cancellation.
 
-    Textbook: 1 - p. Here the sums of those before and of those after a class are added.
+    The textbook formula takes 1 - p. Here the sums over the classes before and after it are added.
     """
     n_classes = len(z)
     before, after = np.empty_like(z), np.empty_like(z)
@@ -67,14 +67,14 @@ def logsumexp_of_others(z: Values) -> Values:
 def log_share(log_a: float, gamma: float, p: Values, q: Values, L: Values, S: Values) -> Values:
     """Return the logarithm of p / (a * phi), with phi = slope / q."""
     log = -L - log_a - log_tilt(gamma, p, q, L, S)
-    # beyond the largest number the difference of two would be NaN
+    # without this bound, the difference of two infinities would be NaN
     return np.minimum(np.maximum(log, -LARGEST / 4), LARGEST / 4)
 
 
 def log_posterior(log_a: Values, gamma: Values, margins: Values) -> Values:
-    """Return the logarithm of the posterior.
+    """Return the logarithms of the probabilities.
 
-    The expected gradient is 0 where it is N * p / (a * phi), with the N that makes the sum 1.
+    The expected gradient is 0 at the probabilities N * p / (a * phi), where N makes the sum 1.
     """
     logs = np.empty_like(margins)
     total = -np.inf + 0.0 * margins[0]
@@ -118,9 +118,9 @@ def gradient_hessian_given(others: Values, a: Values, gamma: Values, y: Values, 
 
 
 def expectation(log_a: Values, gamma: Values, margins: Values) -> Parts:
-    """Return p, q, bend / slope of each class, and N, of which the expected Hessian is made.
+    """Return p, q and bend / slope of each class, and N, which give the expected Hessian.
 
-    With k = bend / slope, and i and j two classes, it is::
+    With k = bend / slope, and two classes i and j, the expected Hessian is::
 
         E[i,i] =  N * p[i] * (q[i] * (1 + k[i]) + p[i] * sum of t[c] over c other than i)
         E[i,j] = -N * p[i] * p[j] * (k[i] + k[j] - sum of t[c] over c other than i and j)
@@ -137,7 +137,7 @@ def expectation(log_a: Values, gamma: Values, margins: Values) -> Parts:
 
 
 def sums_around(t: Values) -> Pair:
-    """Return for each class the sum of t over the classes before it, and over those after it."""
+    """Return, for each class, the sums of t over the classes before it and after it."""
     before, after = np.empty_like(t), np.empty_like(t)
     last = len(t) - 1
     before[0] = 0.0
@@ -155,7 +155,7 @@ def gradient_curvature(
     others = logsumexp_of_others(z)
     gradient, _ = gradient_hessian_given(others, a, gamma, y, z)
     p, q, k, n = expectation(log_a, gamma, z - others)
-    # Sums over the other classes: subtracting from a whole sum would cancel.
+    # Sums over the other classes: subtracting from the total would cancel digits.
     before, after = sums_around(p * (k - 1.0) / q)
     curvature = n * p * (q * (1.0 + k) + p * (before + after))
     return gradient, np.maximum(curvature, np.abs(gradient) / max_step)

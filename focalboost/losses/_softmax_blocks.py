@@ -1,10 +1,11 @@
 """Softmax focal loss of many samples, as numba compiles it: blocks of samples, class by class.
 
 The formulas are those of `_softmax`, in linear space: ``p[c]`` and ``q[c]`` are a class's
-exponential and the sum of the others', over the sum of all. Nothing cancels, and an exponential and
-a logarithm a class are enough, but a sample whose q is below `limit` is left to `_softmax`, which
-works with logarithms. The samples are innermost, so that the compiler makes vectors of them, and
-each inner loop has few arrays, so that it can tell that they do not overlap.
+exponential and the sum of the others', divided by the sum of all. Nothing cancels, and one
+exponential and one logarithm for each class are enough; a sample whose q is below `limit` is left
+to `_softmax`, which works with logarithms. The inner loops run over samples, so that the compiler
+can vectorise them, and each has few arrays, so that the compiler can tell that the arrays do not
+overlap.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ SIZE = 128
 
 
 def limit(gamma: Array) -> float:
-    """Return the least q for which ``q**(gamma + 2)`` is far from the smallest number."""
+    """Return the least q for which ``q**(gamma + 2)`` is well above the smallest number."""
     return float(10.0 ** (-290.0 / (np.max(gamma) + 2.0)))
 
 
 def rows_of_room(n_classes: int) -> int:
-    """Return for how many numbers of each sample of a block `fill_block` needs room."""
+    """Return how many numbers `fill_block` needs room for, for each sample of a block."""
     return 4 * n_classes + 7
 
 
@@ -40,7 +41,7 @@ def fill_block(
     start: int,
     room: Values,
 ) -> int:
-    """Write the derivatives of a block, NaN for a sample that is left; return how many are."""
+    """Write the derivatives of a block, NaN for samples left to `_softmax`; return their number."""
     k, m = z.shape[1], min(SIZE, len(y) - start)
     L, p, q, t = room[:k], room[k : 2 * k], room[2 * k : 3 * k], room[3 * k : 4 * k]
     top, run, share, own_p, own_q, own_a, own_gamma = room[4 * k :]
@@ -53,7 +54,7 @@ def fill_block(
             L_c[i] = z[start + i, c]
         for i in range(m):
             top[i] = max(top[i], L_c[i])
-    # q is the sum of the exponentials before a class and of those after it.
+    # q is the sum of the exponentials before and after a class.
     for c in range(k):
         L_c, p_c, q_c = L[c], p[c], q[c]
         for i in range(m):
@@ -70,7 +71,7 @@ def fill_block(
         for i in range(m):
             q_c[i] += run[i]
             run[i] += p_c[i]
-        for i in range(m):  # of a largest class, whose exponential is 1
+        for i in range(m):  # q of the largest class, whose exponential is 1
             share[i] = q_c[i] if L_c[i] == 0.0 else share[i]
     for i in range(m):
         run[i] = log1p(share[i])
@@ -182,6 +183,6 @@ def losses_of_block(
         bend = exponent if exponent == exponent else own_gamma[i]
         own_e = exp(own_d[i])
         q = others[i] / (others[i] + own_e)
-        # The largest exponential is 1: the own one, or one of the others.
+        # The largest exponential is 1: that of the sample's class, or one of the others.
         L = log1p(others[i] if own_d[i] == 0.0 else others[i] - 1.0 + own_e) - own_d[i]
         losses[start + i] = own_a[i] * (power(q, bend, -log(q)) * L)

@@ -1,4 +1,4 @@
-"""What every loss has: its methods, documented once, all of which follow from its kernel."""
+"""The base class of all losses: its methods, documented once, all follow from the kernel."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from focalboost.losses._types import Array, Values
 
 __all__ = ["Loss"]
 
-# What CatBoost and XGBClassifier ask of an objective or a metric.
+# Attributes that CatBoost and XGBClassifier look up on an objective or a metric.
 _ASKED_BY_BOOSTERS = {"calc_ders_range", "calc_ders_multi", "evaluate", "__name__"}
 _FOR_BOOSTERS = (
     "Give a booster objective(loss) as its objective and metric(loss) as its metric, from "
@@ -36,7 +36,7 @@ _FOR_BOOSTERS = (
 
 
 def real(default: float, rule: str, holds: Callable[[float], bool]) -> Values:
-    """Return a field of a loss that is a real number under a rule, which the loss checks."""
+    """Return a dataclass field for a real number, whose rule the loss checks."""
     return field(default=default, metadata={"rule": rule, "holds": holds})
 
 
@@ -46,42 +46,43 @@ def weight() -> Values:
 
 
 class Loss(ABC):
-    r"""A loss on raw scores, with its derivatives and the probabilities that it stands for.
+    r"""A loss on raw scores, with its derivatives and the probabilities that scores stand for.
 
-    It is the base class of the losses of this package. A loss is a frozen dataclass of its
-    parameters: it has a repr, equality, a hash, and it pickles.
+    It is the base class of all losses in this package. A loss is a frozen dataclass of its
+    parameters: it has a repr, and it can be compared, hashed and pickled.
 
     Notes
     -----
     **Arrays.** Every method takes the same arrays, with n samples and K classes:
 
     ``y_true`` : array-like of shape (n,)
-        Labels. With two classes a number in [0, 1]: a label between 0 and 1 is the mixture of a
-        positive sample of weight ``y_true`` and a negative sample of weight ``1 - y_true``. With
-        more classes whole numbers from 0 to K - 1.
+        Labels. With two classes, numbers in [0, 1]: a label between 0 and 1 stands for a positive
+        sample of weight ``y_true`` and a negative sample of weight ``1 - y_true``. With more
+        classes, whole numbers from 0 to K - 1.
     ``raw_prediction`` : array-like of shape (n,) or (n, 1) with two classes, else (n, K)
-        Raw scores, as a booster adds them up; not probabilities.
+        Raw scores of a booster, not probabilities.
     ``sample_weight`` : array-like of shape (n,), optional
-        Factors of the samples. With two classes it may be a scalar, and so may ``y_true``.
+        Weights of the samples. With two classes, ``sample_weight`` and ``y_true`` may be scalars.
 
-    Results have the shape of ``raw_prediction``, or (n,) where there is a value a sample. All are
-    computed in double precision, and returned in single precision where ``raw_prediction`` is,
-    else in double precision. Arguments are not written to.
+    Results have the shape of ``raw_prediction``, or (n,) where there is one value for each sample.
+    They are computed in double precision, and returned in single precision if ``raw_prediction`` is
+    in single precision, otherwise in double precision. Arguments are never modified.
 
-    **Errors.** A ValueError names the argument, the rule and the value where an array is not
-    numeric, has another shape, or where a label is not one of the classes.
+    **Errors.** If an array is not numeric, has the wrong shape, or holds a label that is not one of
+    the classes, a ValueError names the argument, the rule and the value.
 
-    **The contract.** The adapters and `FocalClassifier` take any object that has it, and raise a
-    TypeError that names what it lacks: its call ``(y_true, raw_prediction, sample_weight)`` is the
-    weighted mean loss; ``gradient_curvature`` or ``gradient_hessian`` of the same arrays returns
-    the derivatives of each sample, times its weight; and ``init_score`` or ``fit_intercept_only``
-    of labels and weights the best constant. A loss of several classes says so by ``is_multiclass``
-    and ``n_classes``. A pair of functions of labels and raw scores will do for two classes: the
-    loss of each sample, and its gradient and Hessian.
+    **The contract.** The adapters and `FocalClassifier` take any object with the following methods,
+    and raise a TypeError that names a missing method. The call
+    ``(y_true, raw_prediction, sample_weight)`` returns the weighted mean loss.
+    ``gradient_curvature`` or ``gradient_hessian`` of the same arrays returns the derivatives of
+    each sample, multiplied by its weight. ``init_score`` or ``fit_intercept_only`` of labels and
+    weights returns the best constant. A loss of several classes also has ``is_multiclass``, which
+    is True, and ``n_classes``. For two classes, a pair of functions of labels and raw scores is
+    enough: the first returns the loss of each sample, and the second its gradient and Hessian.
 
     See Also
     --------
-    MarginLoss : The class to derive a loss of your own from.
+    MarginLoss : The base class for a loss of your own.
     """
 
     def __post_init__(self) -> None:
@@ -99,16 +100,16 @@ class Loss(ABC):
 
     @property
     def name(self) -> str:
-        """The name in a booster's history: ``FocalLoss`` is focal_loss."""
+        """The name in a booster's history, such as focal_loss for ``FocalLoss``."""
         return snake_case(type(self).__name__)
 
     @property
     def is_multiclass(self) -> bool:
-        """Whether a sample has a raw score for each class."""
+        """Whether each sample has one raw score per class."""
         return self.kernel.classes.n_scores > 1
 
     def at(self, i: int) -> Loss:  # noqa: ARG002
-        """Return the loss of boosting round i: itself, where no `ScheduledLoss` says otherwise."""
+        """Return this loss for every boosting round i; only a `ScheduledLoss` changes with it."""
         return self
 
     def __call__(
@@ -137,7 +138,7 @@ class Loss(ABC):
 
         def __getattr__(self, name: str) -> bool:
             if name == "no_jit":
-                return True  # else CatBoost would end in its own try to set an attribute
+                return True  # otherwise CatBoost would fail to set an attribute
             remedy = f". {_FOR_BOOSTERS}" if name in _ASKED_BY_BOOSTERS else ""
             raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}{remedy}")
 
@@ -183,7 +184,7 @@ class Loss(ABC):
         raw_prediction: npt.ArrayLike,
         sample_weight: npt.ArrayLike | None = None,
     ) -> Array:
-        """Return the exact second derivative of each sample's `loss`, also where it is negative.
+        """Return the exact second derivative of each sample's `loss`, which may be negative.
 
         With K classes it is the diagonal of each sample's Hessian.
 
@@ -234,18 +235,19 @@ class Loss(ABC):
         .. math:: \max\bigl(\eta h_1 + (1 - \eta) h_0,\;
                   |\text{gradient}| / \text{max\_step}\bigr)
 
-        The Hessian averaged over the label that the model itself expects is positive at every
-        score, since `log_odds` increases; the exact one is not. At gamma = 0 and alpha None it is
-        p(1-p). With K classes it is the diagonal of the average over K labels.
+        This average of the Hessian over the labels that the model itself expects is positive at
+        every score, since `log_odds` increases with the score; the exact Hessian is not. At
+        gamma = 0 with alpha None the curvature is p(1-p). With K classes it is the diagonal of the
+        average over the K labels.
 
         Parameters
         ----------
         max_step : float > 0 or None, default=None
-            Bound on the Newton step that a single sample asks for, in raw score. It plays the part
-            of XGBoost's max_delta_step, for a sample in place of a leaf. For the sample that is
-            badly wrong, and so has a large gradient where the model expects none, it takes over.
-            The adapters' ``train`` has 4. None keeps only the bound of 8.5e37 at which the
-            curvature would vanish in single precision.
+            Bound on the Newton step of a single sample, in units of raw score. It is like XGBoost's
+            max_delta_step, but for a sample instead of a leaf. It takes effect for a sample that is
+            badly wrong, whose gradient is large where the model expects almost none. The adapters'
+            ``train`` uses 4. None keeps only the bound of 8.5e37 at which the curvature would
+            vanish in single precision.
 
         Examples
         --------
@@ -266,16 +268,17 @@ class Loss(ABC):
     ) -> tuple[Array, Array]:
         """Return `gradient` and `curvature`, which share most of their work.
 
-        Those of `FocalLoss` and `SoftmaxFocalLoss` come from a compiled loop where numba is
-        installed: for any number of samples once numba is imported, which it is for 200,000 and
-        more. The digits are those of numpy but for the last.
+        Where numba is installed, `FocalLoss` and `SoftmaxFocalLoss` compute both in a compiled
+        loop: for 200,000 samples and more, and for any number of samples once numba is imported or
+        two million samples have been computed in the process. The results agree with those of numpy
+        but for the last digit.
 
         Parameters
         ----------
         max_step : float > 0 or None, default=None
             See `curvature`.
         n_threads : int, default=1
-            Threads for large arrays. The results do not depend on it.
+            Number of threads for large arrays. The results do not depend on it.
 
         Examples
         --------
@@ -289,11 +292,12 @@ class Loss(ABC):
         return gradient.reshape(shape), curvature.reshape(shape)
 
     def log_odds(self, raw_prediction: npt.ArrayLike) -> Array:
-        r"""Return the log-odds that raw scores stand for, of the positive or of each class.
+        r"""Return the log-odds that raw scores stand for, of the positive class or of each class.
 
-        They are those of the probability at which the raw score is optimal, where the expected
-        gradient is 0: with the gradients :math:`g_y` of the two labels
-        :math:`\eta = g_0 / (g_0 - g_1)`. They increase with the raw score. For `FocalLoss`
+        They belong to the probability at which the raw score is optimal, that is, at which the
+        expected gradient is 0: with the gradients :math:`g_y` of the two labels,
+        :math:`\eta = g_0 / (g_0 - g_1)`. The log-odds increase with the raw score. For `FocalLoss`
+        they are
 
         .. math:: \operatorname{logit} \eta = \gamma z + \log(p - \gamma q \log q)
                   - \log(q - \gamma p \log p) - \operatorname{logit} \alpha
@@ -313,13 +317,13 @@ class Loss(ABC):
         dtype = result_dtype(z)
         with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
             odds = kernel.log_odds(z.astype(np.float64))
-            # Beyond the largest number of its precision the log-odds of a finite score stay finite.
+            # The log-odds of a finite score stay finite: they are clipped at the largest number.
             largest = float(np.finfo(dtype).max)
             odds = np.where(np.isinf(z), odds, np.clip(odds, -largest, largest))
             return np.asarray(odds, dtype=dtype)
 
     def inverse_link(self, raw_prediction: npt.ArrayLike) -> Array:
-        """Return the probability of the positive class, or of each class, of `log_odds`.
+        """Return the probability of the positive class, or of each class, from `log_odds`.
 
         Examples
         --------
@@ -333,7 +337,7 @@ class Loss(ABC):
     def predict_proba(self, raw_prediction: npt.ArrayLike) -> Array:
         """Return the probabilities of all classes, of shape (n, K) with K >= 2.
 
-        Each is exact also where it is near 0.
+        Each probability is exact even where it is near 0.
 
         Examples
         --------
@@ -347,7 +351,7 @@ class Loss(ABC):
             return self.kernel.classes.proba(odds)
 
     def log_proba(self, raw_prediction: npt.ArrayLike) -> Array:
-        """Return the logarithm of `inverse_link`, without loss where that is near 0.
+        """Return the logarithm of `inverse_link`, without loss of precision near 0.
 
         Examples
         --------
@@ -361,8 +365,9 @@ class Loss(ABC):
     def link(self, proba: npt.ArrayLike) -> Array:
         """Return the raw scores at which `inverse_link` gives the probabilities.
 
-        With two classes the probabilities 0 and 1 have the raw scores -inf and inf. With K classes
-        they are positive and sum to 1, and the raw scores have mean 0.
+        With two classes, the probabilities 0 and 1 have the raw scores -inf and inf. With K
+        classes, the probabilities must be positive and sum to 1, and the raw scores returned have
+        mean 0.
 
         Parameters
         ----------
@@ -385,18 +390,18 @@ class Loss(ABC):
     ) -> Values:
         """Return the constant raw score with the least loss, at which training begins.
 
-        It is `link` of the weighted mean label, or with K classes of the classes' shares, where a
-        class without a sample counts for a share of 1e-15.
+        It is the `link` of the weighted mean label, or with K classes of the class shares, where a
+        class without samples gets a share of 1e-15.
 
         Returns
         -------
         float, or ndarray of shape (K,)
-            With K classes of mean 0.
+            The init score. With K classes its mean is 0.
 
         Raises
         ------
         ValueError
-            If with two classes only one has weight: no finite score is the best.
+            If only one of two classes has positive weight, so that no finite score is optimal.
 
         Examples
         --------
@@ -417,9 +422,9 @@ class Loss(ABC):
         Parameters
         ----------
         label_sum : float, or array-like of shape (K,)
-            Sum of ``sample_weight * y_true``, or with K classes the weight of each class.
+            Sum of ``sample_weight * y_true``, or with K classes the total weight of each class.
         weight_sum : float
-            Sum of ``sample_weight``; the number of samples where there are no weights.
+            Sum of ``sample_weight``, or the number of samples if there are no weights.
 
         Examples
         --------
@@ -435,7 +440,7 @@ class Loss(ABC):
         if not np.all(np.isfinite(init_score)):
             raise ValueError(
                 f"loss must have a finite init score, got {init_score}: no raw score of {self!r} "
-                "stands for the share of these labels."
+                "stands for the class shares of these labels."
             )
         return init_score
 
@@ -469,7 +474,7 @@ class Loss(ABC):
 
 
 def check_training(max_step: object, n_threads: object) -> tuple[float | None, int]:
-    """Return the two options of a training that a loss is computed with, checked."""
+    """Return the two training options that a loss takes, checked."""
     if max_step is not None:
         max_step = check_real("max_step", max_step, "None or > 0", lambda v: v > 0)
     return max_step, check_whole("n_threads", n_threads, 1)

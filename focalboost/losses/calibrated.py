@@ -21,9 +21,10 @@ class CalibratedFocalLoss(Loss):
     r"""Focal loss whose raw scores are log-odds.
 
     It is `FocalLoss` as a function of :math:`v = \operatorname{logit} \eta(z)`, the log-odds that a
-    raw score z of focal loss stands for. So the plain sigmoid of a raw score *is* the probability,
-    SHAP values are in log-odds, a saved model's own ``predict`` is calibrated, and training starts
-    at the logit of the share of positives. With the gradients :math:`g_y` of focal loss,
+    raw score z of focal loss stands for. Therefore the plain sigmoid of a raw score *is* the
+    probability, SHAP values are in log-odds, a saved model's own ``predict`` is calibrated, and
+    training starts at the logit of the share of positives. With the gradients :math:`g_y` of focal
+    loss,
 
     .. math::
         \text{gradient} = \omega(v)\, (\sigma(v) - y), \qquad
@@ -43,7 +44,7 @@ class CalibratedFocalLoss(Loss):
     ----------
     .. [1] N. Charoenphakdee, J. Vongkulbhisal, N. Chairatanakul, M. Sugiyama, "On Focal Loss for
        Class-Posterior Probability Estimation: A Theoretical Perspective", CVPR 2021,
-       `arXiv:2011.09172 <https://arxiv.org/abs/2011.09172>`_, has the link.
+       `arXiv:2011.09172 <https://arxiv.org/abs/2011.09172>`_, derives the link.
 
     Examples
     --------
@@ -110,7 +111,7 @@ class CalibratedKernel(BinaryKernel):
         focal, (odds, scores) = FocalKernel(FocalFormula(self.gamma), None), _table(self.gamma)
         beyond = v - np.clip(v, odds[0], odds[-1])
         z = np.interp(v, odds, scores) + beyond / (self.gamma + 1.0)
-        # From within 1e-4, beyond the table from within exp(-40).
+        # The first guess is within 1e-4, beyond the table within exp(-40).
         for _ in range(3):
             p, q, L, S = _formulas.parts(z)
             speed = (

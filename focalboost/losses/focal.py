@@ -1,4 +1,4 @@
-"""Focal loss, of two classes and of several."""
+"""Focal loss for two classes, and for several."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class FocalLoss(Loss):
     .. math:: -\alpha\, y\, (1 - p)^\gamma \log p - (1 - \alpha)(1 - y)\, p^\gamma \log(1 - p)
 
     where both class weights are 1 if ``alpha`` is None. It is the log loss times a factor that is
-    near 0 for samples which the model already gets right. Its minimiser is not the probability of
+    near 0 for samples that the model already gets right. Its minimiser is not the probability of
     the positive class, but that probability is known in closed form [2]_: `log_odds`,
     `inverse_link` and `predict_proba` give it. ``expit(raw_prediction)`` is *not* a probability
     unless gamma is 0 and alpha None.
@@ -35,11 +35,11 @@ class FocalLoss(Loss):
     gamma : float, default=2.0
         Focusing parameter, any real >= 0. 0 gives log loss.
     alpha : float or None, default=None
-        Weight of the positive class in (0, 1), and 1 - alpha that of the negative class; 0 or 1
-        would leave one class without a weight, and no finite init score. Up to an
-        overall factor this is a ``pos_weight`` (``scale_pos_weight``) of ``alpha / (1 - alpha)``.
-        None weights both classes by 1, which is twice the loss of ``alpha=0.5``. The closed-form
-        probability takes the weights out again.
+        Weight of the positive class, in (0, 1); the negative class has the weight 1 - alpha. With 0
+        or 1, one class would have no weight, and no init score would be finite. Up to an overall
+        factor, alpha is a ``pos_weight`` (``scale_pos_weight``) of ``alpha / (1 - alpha)``. With
+        None both classes have the weight 1, which is twice the loss of ``alpha=0.5``. The
+        closed-form probability corrects for the weights.
 
     See Also
     --------
@@ -54,7 +54,7 @@ class FocalLoss(Loss):
         \text{hessian} &= q^\gamma p\, (\gamma^2 p L + (2\gamma + 1) q - \gamma q L)
 
     The Hessian is negative where p is small (below 0.058 at gamma 2), which is where rare positives
-    start. Boosters get `curvature` in its place.
+    start. Boosters get `curvature` instead.
 
     References
     ----------
@@ -90,25 +90,26 @@ class FocalLoss(Loss):
 class SoftmaxFocalLoss(Loss):
     r"""Focal loss of several classes on raw scores.
 
-    With raw scores :math:`z_j`, :math:`p = \operatorname{softmax}(z)` and label c the loss of a
+    With raw scores :math:`z_j`, :math:`p = \operatorname{softmax}(z)` and label c, the loss of a
     sample is
 
     .. math:: -\alpha_c (1 - p_c)^{\gamma_c} \log p_c
 
     where every class weight is 1 if ``alpha`` is None. With two classes and the scores
-    :math:`(-z/2, z/2)` it is `FocalLoss`. As there, the softmax of the raw scores is *not* the
-    probability unless gamma is 0 and alpha None; `predict_proba` is, in closed form.
+    :math:`(-z/2, z/2)` it is `FocalLoss`. As with `FocalLoss`, the softmax of the raw scores is
+    *not* the probability unless gamma is 0 and alpha None; `predict_proba` gives the probability in
+    closed form.
 
     Parameters
     ----------
     n_classes : int
         Number of classes K, >= 2. Labels are 0 to K - 1.
     gamma : float or sequence of K floats, default=2.0
-        Focusing parameter, any real >= 0, for all classes or for each: a smaller one for a rare
+        Focusing parameter, any real >= 0, for all classes or for each. A smaller gamma for a rare
         class keeps more of its samples in the training (equalized focal loss [3]_). 0 gives the log
         loss of a softmax.
     alpha : sequence of K floats or None, default=None
-        Weights of the classes, each > 0. `predict_proba` takes them out again.
+        Weights of the classes, each > 0. `predict_proba` corrects for them.
 
     See Also
     --------
@@ -116,9 +117,9 @@ class SoftmaxFocalLoss(Loss):
 
     Notes
     -----
-    With :math:`m = z_c - \log \sum_{j \ne c} e^{z_j}` the probability of class c is the sigmoid of
-    m, so that a sample's loss is the binary one at the margin m. With its slope and bend there, as
-    in `FocalLoss`, and r the softmax of the other classes,
+    With :math:`m = z_c - \log \sum_{j \ne c} e^{z_j}` the softmax of class c is the sigmoid of
+    m, so that a sample's loss is the binary loss at the margin m. With its slope there (minus the
+    gradient of `FocalLoss`), its bend (the Hessian), and r the softmax of the other classes,
 
     .. math::
         \text{gradient}_c &= -\text{slope}, \quad & \text{gradient}_j &= \text{slope}\, r_j \\
@@ -126,10 +127,10 @@ class SoftmaxFocalLoss(Loss):
         & \text{hessian}_{jj} &= \text{bend}\, r_j^2 + \text{slope}\, r_j (1 - r_j)
 
     With :math:`\phi = \text{slope} / (1 - p)` each class has the probability
-    :math:`p_j / (\alpha_j \phi_j(p_j))`, up to a factor that is the same for all.
+    :math:`p_j / (\alpha_j \phi_j(p_j))`, up to a factor that is the same for all classes.
 
-    Boosters scale `curvature`: the adapters multiply it by K / (K - 1) for LightGBM and by 2 for
-    XGBoost, as these do with their own losses.
+    The adapters multiply `curvature` by K / (K - 1) for LightGBM and by 2 for XGBoost, as these
+    boosters do with their own losses.
 
     References
     ----------
@@ -160,7 +161,7 @@ class SoftmaxFocalLoss(Loss):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "n_classes", check_whole("n_classes", self.n_classes, 2))
-        # of objects, since numpy makes no array of parts of different lengths
+        # dtype object, since numpy makes no array of parts of different lengths
         if np.ndim(np.asarray(self.gamma, dtype=object)):
             object.__setattr__(self, "gamma", self._by_class("gamma", ">= 0", lambda v: v >= 0))
         else:
@@ -170,7 +171,7 @@ class SoftmaxFocalLoss(Loss):
             object.__setattr__(self, "alpha", self._by_class("alpha", "> 0", lambda v: v > 0))
 
     def gradient_matrix(self, *, max_step: float | None = None) -> Callable[[int, Array], Values]:
-        """Return a function of one sample, for boosters that take the whole matrix (CatBoost).
+        """Return a function of one sample, for boosters that take the whole Hessian (CatBoost).
 
         Parameters
         ----------
@@ -180,10 +181,10 @@ class SoftmaxFocalLoss(Loss):
         Returns
         -------
         callable
-            ``f(label, raw_prediction)`` gives the gradient, of shape (K,), and the expected Hessian
-            with the bound on its diagonal, of shape (K, K), as its first two results. It takes a
-            float64 array of shape (K,) and checks nothing. With numba installed it is compiled, and
-            some fifty times faster.
+            The first two results of ``f(label, raw_prediction)`` are the gradient, of shape (K,),
+            and the expected Hessian with the bound on its diagonal, of shape (K, K).
+            ``raw_prediction`` is a float64 array of shape (K,); nothing is checked. With numba
+            installed, the function is compiled, and about fifty times faster.
 
         Examples
         --------

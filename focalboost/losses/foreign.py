@@ -25,21 +25,21 @@ _PROBABILITIES = ("log_odds", "inverse_link", "predict_proba")
 
 
 def as_loss(loss: Foreign) -> Loss:
-    """Return what people bring as a loss, or raise a TypeError that says what it lacks.
+    """Return an object as a loss, or raise a TypeError that names the method that it lacks.
 
-    A loss of this package, or derived from `MarginLoss`, is one. So is any other object whose call
-    is the weighted mean loss, with ``gradient_hessian`` or ``gradient_curvature`` and with
-    ``init_score`` or ``fit_intercept_only``, as scikit-learn's losses have them; and a pair of
-    functions of labels and raw scores, of which the first returns the loss of each sample and the
+    The object may be a loss of this package, or derived from `MarginLoss`. It may be any other
+    object whose call is the weighted mean loss, with ``gradient_hessian`` or ``gradient_curvature``
+    and with ``init_score`` or ``fit_intercept_only``, as scikit-learn's losses have. Or it may be a
+    pair of functions of labels and raw scores: the first returns the loss of each sample, and the
     second its gradient and Hessian.
     """
     return _as_loss(loss, (("__call__",), _DERIVATIVES, _INIT_SCORE))
 
 
 def as_metric(loss: Foreign, name: str | None = None) -> Loss:
-    """Return `as_loss` of an object that needs to have nothing but a call.
+    """Return `as_loss` of an object that needs nothing but a call.
 
-    A name in the history is for objects of this package that are no losses.
+    ``name`` is the name in the history of an object of this package that is not a loss.
     """
     if name is not None:
         return ForeignLoss(loss, name)
@@ -47,7 +47,7 @@ def as_metric(loss: Foreign, name: str | None = None) -> Loss:
 
 
 def as_schedule(loss: Foreign) -> Loss | ScheduledLoss:
-    """Return what has a loss for each round, by ``at``: every loss has, one for all rounds."""
+    """Return a schedule as it is, and any other object as a loss; both have ``at`` for a round."""
     return loss if isinstance(loss, ScheduledLoss) else as_loss(loss)
 
 
@@ -70,7 +70,7 @@ def _as_loss(loss: Foreign, needs: tuple[tuple[str, ...], ...]) -> Loss:
 
 
 def _is_overridden(loss: Loss) -> bool:
-    """Return whether a subclass has a public method of its own, which its kernel does not know."""
+    """Return whether a subclass overrides a public method, which its kernel does not know."""
     methods = (name for name, method in vars(Loss).items() if isfunction(method))
     return any(
         getattr(type(loss), name) is not getattr(Loss, name)
@@ -80,20 +80,20 @@ def _is_overridden(loss: Loss) -> bool:
 
 
 def _find(source: Foreign, names: tuple[str, ...]) -> str | None:
-    """Return which of these methods an object has, that of its most derived class before others."""
+    """Return which of these methods an object has; its most derived class comes first."""
     by_class = (name for cls in type(source).__mro__ for name in names if name in vars(cls))
     # or by __getattr__, or set on the instance
     return next((n for n in (*by_class, *names) if callable(getattr(source, n, None))), None)
 
 
 def _double(*arrays: Array | None) -> list[Array | None]:
-    """Return arrays as scikit-learn's losses take them: of one type, and without strides."""
+    """Return arrays as scikit-learn's losses take them: in double precision and contiguous."""
     return [None if a is None else np.require(a, np.float64, "C") for a in arrays]
 
 
 @dataclass(frozen=True)
 class ForeignLoss(Loss):
-    """An object with the smallest contract of a loss, with all the methods of one."""
+    """An object with the contract of a loss, given all the methods of `Loss`."""
 
     source: Foreign
     given_name: str | None = None
@@ -116,7 +116,7 @@ class ForeignLoss(Loss):
     def init_score(
         self, y_true: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
     ) -> Foreign:
-        """Return the object's own init score, or that of its probabilities where it has none."""
+        """Return the object's own init score, or the init score that its probabilities give."""
         name = _find(self.source, _INIT_SCORE)
         if name is None:
             return super().init_score(y_true, sample_weight)
@@ -151,7 +151,7 @@ class PairLoss:
 
 @dataclass(frozen=True)
 class ForeignKernel(Kernel):
-    """A loss of which all that is known are its methods, on whole arrays."""
+    """A loss of which only its methods on whole arrays are known."""
 
     source: Foreign
     classes: Classes
@@ -176,7 +176,7 @@ class ForeignKernel(Kernel):
         def of_sample(label: int, z: Array) -> tuple[Array, Array]:
             y, z = np.full(1, float(label)), np.array(z, ndmin=2)
             gradient, curvature, _ = self.weighted_derivatives(y, z, None, max_step, 1)
-            # The diagonal alone, larger by as much as LightGBM's own softmax has it.
+            # The diagonal alone, multiplied by the factor of LightGBM's own softmax loss.
             k = self.classes.n_classes
             return gradient[0], np.diag(curvature[0] * k / (k - 1))
 
@@ -216,7 +216,7 @@ class ForeignKernel(Kernel):
         return np.asarray(logit(proba))
 
     def log_odds_by_gradients(self, z: Array) -> Array:
-        """Return the log-odds at which the gradients of the labels sum to 0, and shares to 1."""
+        """Return the log-odds of the probabilities at which the expected gradient is 0."""
         k = self.classes.n_classes
         gradients = [self.gradient_hessian(np.full(len(z), float(c)), z)[0] for c in range(k)]
         sums = np.stack([*np.moveaxis(np.stack(gradients), 2, 0), np.ones((k, len(z)))])
@@ -227,8 +227,8 @@ class ForeignKernel(Kernel):
 
     def link(self, proba: Array) -> Array:
         raise TypeError(
-            f"{self.source!r} has no link: it is a loss of several classes by somebody else, of "
-            "which only the probabilities are known."
+            f"{self.source!r} has no link: of a loss of several classes that is not from "
+            "focalboost, only the probabilities are known."
         )
 
     def _derivatives(self) -> Function:
@@ -259,7 +259,7 @@ class ForeignBinaryKernel(ForeignKernel, BinaryKernel):
         slope1, _, slope0, _ = self.slopes_and_bends(z.reshape(-1))
         with np.errstate(divide="ignore", invalid="ignore"):
             odds = (np.log(slope0) - np.log(slope1)).reshape(z.shape)
-        # Where the score is so far that neither label has a gradient left, it is the end.
+        # Where a score is so extreme that both gradients vanish, the log-odds are infinite.
         return np.where(np.isnan(odds), np.copysign(np.inf, z), odds)
 
     def link(self, proba: Array) -> Array:

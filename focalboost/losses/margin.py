@@ -1,4 +1,4 @@
-"""The base of a binary loss that is a function of the margin: the place for a loss of your own."""
+"""The base class of binary losses of the margin, from which to derive a loss of your own."""
 
 from __future__ import annotations
 
@@ -14,26 +14,27 @@ __all__ = ["Margin", "MarginLoss"]
 
 
 class MarginLoss(Loss):
-    r"""Base of a binary loss that is said by the loss of one label on its margin.
+    r"""Base class of a binary loss that is a function of the margin.
 
-    The margin m of a positive sample is its raw score z, that of a negative sample is -z. A
-    subclass is a frozen dataclass with two methods: `value`, the loss of a sample of weight 1, and
-    `slope_and_bend`, minus its first derivative in m and its second derivative. Everything else
-    follows: gradient and Hessian, the curvature for boosters, the probability that a raw score
-    stands for, the init score, soft labels, sample weights, and training in three boosters and in
-    `FocalClassifier`. `check_objective` says whether the two methods belong together.
+    The margin m is the raw score z of a positive sample, and -z of a negative sample. A subclass is
+    a frozen dataclass with two methods: `value`, the loss of a sample of weight 1, and
+    `slope_and_bend`, minus the first derivative of `value` in m and the second derivative.
+    Everything else follows: gradient and Hessian, the curvature for boosters, the probability that
+    a raw score stands for, the init score, soft labels, sample weights, and training in three
+    boosters and in `FocalClassifier`. `check_objective` tells whether the two methods belong
+    together.
 
     Declare a field ``alpha: float | None = None`` to weight the positive class by alpha and the
-    negative one by 1 - alpha; the probability takes the weights out again.
+    negative one by 1 - alpha; the probability corrects for the weights.
 
     Notes
     -----
     With p = sigmoid(m), q = 1 - p and the slope :math:`s_y` of the label y, the log-odds that a raw
-    score stands for are :math:`\log(s_0 / s_1)`. They must increase with the raw score, for which
-    the slopes must be positive; a convex loss is enough, but not needed.
+    score stands for are :math:`\log(s_0 / s_1)`. They must increase with the raw score, and the
+    slopes must be positive; a convex loss is sufficient, but not necessary.
 
-    `log_tilt`, the logarithm of slope / q, need not be given. By default it is computed from the
-    slope, which is exact until the slope is below 1e-300; a subclass that gives it has exact
+    `log_tilt`, the logarithm of slope / q, need not be defined. By default it is computed from the
+    slope, which is exact until the slope is below 1e-300; a subclass that defines it has exact
     probabilities at any score.
 
     Examples
@@ -83,8 +84,8 @@ class MarginLoss(Loss):
         """Return the logarithm of slope / q, by which the slope differs from that of log loss."""
         slope, _ = self.slope_and_bend(margin, positive)
         smallest = np.finfo(np.float64).tiny
-        # Without the bound on -log q, which rises on where the slope is at the smallest number, the
-        # log-odds would fall again, to 0 at a raw score of 1e20.
+        # Without the bound on -log q, which keeps rising where the slope is at the smallest number,
+        # the log-odds would fall again, to 0 at a raw score of 1e20.
         return np.log(np.maximum(slope, smallest)) + np.minimum(margin.neg_log_q, -np.log(smallest))
 
     @property

@@ -1,4 +1,4 @@
-"""A loss as a record that a model file can hold, and back."""
+"""A loss as a record that a model file can hold, and a record as a loss."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from focalboost.losses.variants import (
     VectorScalingLoss,
 )
 
-# The classes that a record may name: what a file says is looked up here, and nothing of it is run.
+# The classes that a record may name: a name in a file is looked up here, and no code from the file
+# is run.
 _CLASSES: dict[str, type[Loss]] = {
     cls.__name__: cls
     for cls in (
@@ -40,18 +41,18 @@ _CLASSES: dict[str, type[Loss]] = {
         VectorScalingLoss,
     )
 }
-# Raised where a reader of today would misread what is written.
+# Increase it when the code of today would misread a new record.
 FORMAT = 1
 
 
 def record_of(loss: Loss) -> dict[str, Foreign]:
-    """Return what json can write: the class and its parameters, or the repr of another loss."""
+    """Return a loss as json can write it: class and parameters, or the repr of another loss."""
     record = {"format": FORMAT, "focalboost": version("focalboost")}
     cls = type(loss)
     parameters = {f.name: getattr(loss, f.name) for f in fields(loss)}  # type: ignore[arg-type]
     if _CLASSES.get(cls.__name__) is cls and all(map(_is_plain, parameters.values())):
         return {**record, "class": cls.__name__, "parameters": parameters}
-    # without the address, which is another one in each process
+    # without the address, which differs between processes
     return {**record, "class": None, "repr": re.sub(r" at 0x[0-9a-fA-F]+", "", repr(loss))}
 
 
@@ -61,10 +62,10 @@ def to_text(loss: Loss, **more: Foreign) -> str:
 
 
 def continued(loss: Foreign, text: str | None, name: str) -> Foreign:
-    """Return the loss of a training that goes on from a model with this record, or with none.
+    """Return the loss with which to continue a model that holds this record, or none.
 
-    Without a loss it is the model's own. Raise a ValueError where they differ; a schedule changes
-    the loss as it goes, and is taken as it is.
+    If no loss is given, it is the model's own. Raise a ValueError where the two differ; a schedule,
+    which changes the loss from round to round, is returned as it is.
     """
     if text is None or isinstance(loss, ScheduledLoss):
         return loss
@@ -75,23 +76,23 @@ def continued(loss: Foreign, text: str | None, name: str) -> Foreign:
     if not is_same(record, given):
         raise ValueError(
             f"loss must be that of {name}, {describe(record)}, got {describe(given)}: the trees "
-            f"of {name} are on its own scale. Leave loss out to go on with the model's own."
+            f"of {name} are on the scale of its loss. Leave loss out to continue with that loss."
         )
     return loss
 
 
 def loss_of_record(record: Mapping[str, Foreign]) -> Loss:
-    """Return the loss of a record, or raise a ValueError where it cannot be made again."""
+    """Return the loss of a record, or raise a ValueError where the loss cannot be recreated."""
     check_format(record)
     name = record["class"]
     if name is None:
         raise ValueError(
-            f"The model was trained with {record['repr']}, which a file cannot hold: it is no loss "
-            "of focalboost, or has functions of its own. Make the loss again, and use its "
-            "predict_proba on raw scores."
+            f"The model was trained with {record['repr']}, which a file cannot hold: it is not a "
+            "loss of focalboost, or it has functions of its own. Create the loss again, and call "
+            "its predict_proba on raw scores."
         )
     if name not in _CLASSES:
-        raise ValueError(f"The model must be of one of the losses {[*_CLASSES]}, got {name!r}.")
+        raise ValueError(f"The loss of the model must be one of {[*_CLASSES]}, got {name!r}.")
     return _CLASSES[name](**{k: _as_tuple(v) for k, v in record["parameters"].items()})
 
 
@@ -100,7 +101,7 @@ def check_format(record: Mapping[str, Foreign]) -> None:
     if record["format"] > FORMAT:
         raise ValueError(
             f"The model was written by focalboost {record['focalboost']}, in a format that "
-            f"{version('focalboost')} does not read. Install that release or a newer one."
+            f"{version('focalboost')} cannot read. Install that release or a newer one."
         )
 
 

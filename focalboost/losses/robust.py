@@ -1,4 +1,4 @@
-"""Losses that are bounded, so that a sample with a wrong label can only do so much."""
+"""Bounded losses, which limit the effect of a sample with a wrong label."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["BrierLoss", "GeneralizedCrossEntropyLoss", "RobustFocalLoss"]
 class RobustFocalLoss(MarginLoss):
     r"""Focal loss of a bounded cross entropy, for data with wrong labels.
 
-    With :math:`p_t` the probability of the true class the loss of a sample is
+    With :math:`p_t` the probability of the true class, the loss of a sample is
 
     .. math:: \alpha_t (1 - p_t)^r\, \frac{1 - p_t^k}{k}
 
@@ -36,8 +36,8 @@ class RobustFocalLoss(MarginLoss):
     Notes
     -----
     A bounded loss has little curvature where a sample is badly wrong, which is where rare positives
-    start: lower the limits that a booster sets on the sum of curvatures
-    (``min_sum_hessian_in_leaf``, ``min_child_weight``, ``reg_lambda``) with it.
+    start. With such a loss, lower the parameters that a booster compares with the sum of curvatures
+    (``min_sum_hessian_in_leaf``, ``min_child_weight``) or adds to it (``reg_lambda``).
 
     References
     ----------
@@ -85,23 +85,23 @@ class RobustFocalLoss(MarginLoss):
 class GeneralizedCrossEntropyLoss(MarginLoss):
     r"""Cross entropy that is bounded, between log loss and mean absolute error.
 
-    With :math:`p_t` the probability of the true class the loss of a sample is
+    With :math:`p_t` the probability of the true class, the loss of a sample is
 
     .. math:: \alpha_t\, \frac{1 - p_t^k}{k}
 
-    Its log-odds are :math:`(1 - k) z`, less ``logit(alpha)`` where there is an alpha.
+    Its log-odds are :math:`(1 - k) z`, minus ``logit(alpha)`` where there is an alpha.
 
     Parameters
     ----------
     k : float, default=0.5
         Robustness in (0, 1). The limit k -> 0 is log loss; k = 1 would be the mean absolute error,
-        whose best constant is the majority class, and is left out for that.
+        whose best constant is the majority class, and is excluded for this reason.
     alpha : float or None, default=None
         Weight of the positive class; see `FocalLoss`.
 
     See Also
     --------
-    RobustFocalLoss : The same with a focusing parameter, and a note on boosters' limits.
+    RobustFocalLoss : The same loss with a focusing parameter, and a note on boosters' limits.
 
     References
     ----------
@@ -140,12 +140,12 @@ class GeneralizedCrossEntropyLoss(MarginLoss):
 class BrierLoss(MarginLoss):
     r"""Squared error of the probability.
 
-    With :math:`p_t = \sigma(m)` the probability of the true class the loss of a sample is
+    With :math:`p_t = \sigma(m)` the probability of the true class, the loss of a sample is
 
     .. math:: \alpha_t (1 - p_t)^2
 
-    It is a proper loss with the sigmoid as its link: raw scores are log-odds, less ``logit(alpha)``
-    where there is an alpha. Unlike log loss it is bounded.
+    It is a proper loss with the sigmoid as its link: the log-odds are the raw score, minus
+    ``logit(alpha)`` where there is an alpha. Unlike log loss it is bounded.
 
     Parameters
     ----------

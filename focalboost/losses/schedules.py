@@ -63,7 +63,9 @@ class LinearGamma(_Gamma):
 
 @dataclass(frozen=True)
 class ExponentialGamma(_Gamma):
-    """A gamma that changes by the same factor each round; else as `LinearGamma`, with values > 0.
+    """A gamma that changes by the same factor in each round.
+
+    The parameters are those of `LinearGamma`, with ``start`` and ``stop`` > 0.
 
     Examples
     --------
@@ -90,30 +92,30 @@ class ExponentialGamma(_Gamma):
 class ScheduledLoss:
     """A loss whose gamma is a function of the boosting round.
 
-    It goes into ``loss`` of ``focalboost.lightgbm.train`` and ``focalboost.xgboost.train``, which
-    count the rounds, also where a model is continued. Training starts at the best constant of the
-    first round's loss. The history and early stopping are on the loss of the last round that was
-    asked for, the same in every round, so that rounds can be compared.
+    Pass it as ``loss`` to ``train`` or ``cv`` of `focalboost.lightgbm` or `focalboost.xgboost`,
+    which count the rounds, also where a model is continued. Training starts at the best constant of
+    the first round's loss. In every round, the history and early stopping use the loss of the last
+    round that was asked for, so that rounds can be compared.
 
-    The scores of a model are sums of steps toward the optima of several losses. What they stand for
-    is nearest to the loss that was trained with last: ``loss.at(n - 1)`` of a model of n
-    rounds has `FocalLoss.inverse_link`. How near depends on how many rounds the last gammas had:
-    let a schedule end some rounds before the training.
+    The scores of a model are sums of steps toward the optima of several losses. The last of these
+    losses comes closest to the probabilities that the scores stand for: for a model of n rounds,
+    use `Loss.inverse_link` of ``loss.at(n - 1)``. How close depends on how many rounds the
+    last gammas had, so let a schedule end some rounds before the training ends.
 
     Parameters
     ----------
     loss : Loss
-        A loss with one number as its gamma, which does not count: `FocalLoss`, `SoftmaxFocalLoss`,
-        `CalibratedFocalLoss`, `FocalStarLoss` or `PolyLoss`.
+        A loss with one number as its gamma, which the schedule replaces: `FocalLoss`,
+        `SoftmaxFocalLoss`, `CalibratedFocalLoss`, `FocalStarLoss` or `PolyLoss`.
     gamma : callable
         ``gamma(i)`` is the gamma of round i, counted from 0: `LinearGamma`, `ExponentialGamma` or a
-        function of yours. It must give the same every time.
+        function of yours. It must return the same value every time.
 
     Notes
     -----
-    A gamma that starts high looks at the worst samples first, an idea of M. Forrester (2019); for
-    networks see FLSD [1]_. CatBoost does not tell a Python objective the round and takes no
-    schedule.
+    A gamma that starts high focuses on the worst samples first, an idea of M. Forrester (2019); for
+    neural networks, see FLSD [1]_. CatBoost does not tell a Python objective the round, and takes
+    no schedule.
 
     References
     ----------

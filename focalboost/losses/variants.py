@@ -40,7 +40,7 @@ _FACTORS: dict[Values, tuple[Callable[[Values], Values], ...]] = {
 class AsymmetricLoss(MarginLoss):
     r"""Focal loss with a gamma for each class and a margin for easy negatives.
 
-    With :math:`p_m = \max(p - m, 0)` the loss of a sample is
+    With :math:`p_m = \max(p - m, 0)`, the loss of a sample is
 
     .. math:: -\alpha\, y\, (1 - p)^{\gamma_+} \log p
               - (1 - \alpha)(1 - y)\, p_m^{\gamma_-} \log(1 - p_m)
@@ -51,19 +51,19 @@ class AsymmetricLoss(MarginLoss):
     Parameters
     ----------
     gamma_positive : float, default=1.0
-        Focusing parameter of the positive class, >= 0. At 0 with a margin no raw score stands for
-        a probability near 1: `link` gives inf there.
+        Focusing parameter of the positive class, >= 0. At 0 with a margin, no raw score stands for
+        a probability near 1, and `link` gives inf there.
     gamma_negative : float, default=4.0
-        Focusing parameter of the negative class, >= 0, and >= 1 where there is a margin, since the
-        gradient would jump at the margin else.
+        Focusing parameter of the negative class, >= 0, and >= 1 where there is a margin, since
+        otherwise the gradient would jump at the margin.
     margin : float, default=0.0
-        Probability in [0, 1) below which a negative sample costs nothing; the paper has 0.05.
+        Probability in [0, 1) below which a negative sample costs nothing; the paper uses 0.05.
     alpha : float or None, default=None
         Weight of the positive class; see `FocalLoss`.
 
     Notes
     -----
-    At and below the score of the margin, ``logit(margin)``, a model does not expect any positive:
+    At and below the score of the margin, ``logit(margin)``, a model expects no positives:
     `inverse_link` is 0 there, and the log-odds are the smallest finite number.
 
     References
@@ -105,8 +105,8 @@ class AsymmetricLoss(MarginLoss):
     def slope_and_bend(self, margin: Margin, positive: bool) -> Pair:
         """Return minus the first derivative of `value` in m, and the second derivative.
 
-        With V the value as a function of what is left of q beyond the margin, they are
-        ``p*q*V'`` and ``p*q*((p - q)*V' + p*q*V'')``.
+        With V the value as a function of the part of q beyond the margin, the two are ``p*q*V'``
+        and ``p*q*((p - q)*V' + p*q*V'')``.
         """
         if positive or self.margin == 0:
             return self._focal(positive).slope_and_bend(margin, positive)
@@ -147,7 +147,7 @@ class AsymmetricLoss(MarginLoss):
         return FocalFormula(self.gamma_positive if positive else self.gamma_negative)
 
     def _beyond(self, margin: Margin) -> Pair:
-        """Return what is left of q beyond the margin, and minus the logarithm of 1 - that."""
+        """Return ``left``, the part of q beyond the margin, and ``-log(1 - left)``."""
         left = np.maximum(margin.q - self.margin, 0.0)
         # 1 - left would cancel where left is near 1
         near_1 = -np.log(np.minimum(margin.p + self.margin, 1.0))
@@ -164,7 +164,8 @@ class AsymmetricKernel(MarginKernel):
         if self.formula.margin == 0:
             return super().log_odds(z)
         # The factor q, which the slopes of both labels have, is left out: as a difference of
-        # logarithms it would lose the digits of a far score, and the end of the log-odds with them.
+        # logarithms it would lose the digits at an extreme score, and with them the limit of the
+        # log-odds.
         p, q, L, S = _formulas.parts(z)
         tilt1 = self.formula.log_tilt(Margin(z, p, q, L, S), True)
         odds = self.formula.log_ratio(Margin(-z, q, p, S, L)) - L - tilt1
@@ -173,9 +174,9 @@ class AsymmetricKernel(MarginKernel):
 
 @dataclass(frozen=True)
 class ModulatedLoss(MarginLoss):
-    r"""Log loss times a factor of the probability of the true class, of your own or by name.
+    r"""Log loss times a function of the probability of the true class, your own or one by name.
 
-    With :math:`p_t = p` for a positive and :math:`1 - p` for a negative sample the loss is
+    With :math:`p_t = p` for a positive and :math:`1 - p` for a negative sample, the loss is
 
     .. math:: -\alpha_t\, f(p_t) \log p_t
 
@@ -186,7 +187,7 @@ class ModulatedLoss(MarginLoss):
     factor : {"cos", "exp", "exp_square"} or tuple of three callables, default="cos"
         :math:`\cos p`, :math:`e^{-p}`, :math:`e^{-p^2}` [1]_, or f with its first and second
         derivative, each a function of an array of probabilities. f must be positive below 1. To
-        pickle the loss, use functions of a module.
+        pickle the loss, use functions defined in a module.
     alpha : float or None, default=None
         Weight of the positive class; see `FocalLoss`.
 
@@ -235,7 +236,7 @@ class ModulatedLoss(MarginLoss):
             worst = z[int(np.argmin(rises))]
             raise ValueError(
                 "factor must be positive and give log-odds that increase with the raw score, got "
-                f"others at the raw score {worst:.1f}."
+                f"log-odds that do not increase at the raw score {worst:.1f}."
             )
 
     def _check_values(self, values: Values, shape: tuple[int, ...]) -> None:
@@ -318,14 +319,15 @@ class FocalStarLoss(MarginLoss):
 
 @dataclass(frozen=True)
 class PolyLoss(MarginLoss):
-    r"""Focal loss with another weight of its first polynomial term.
+    r"""Focal loss with another weight on its first polynomial term.
 
-    With :math:`p_t` the probability of the true class the loss of a sample is
+    With :math:`p_t` the probability of the true class, the loss of a sample is
 
     .. math:: \alpha_t \bigl(-(1 - p_t)^\gamma \log p_t
               + \epsilon\, (1 - p_t)^{\gamma + 1}\bigr)
 
-    Log loss is a series in the powers of :math:`1 - p_t`, and this changes the weight of its first.
+    Log loss is a series in the powers of :math:`1 - p_t`; this loss changes the weight of the first
+    term.
 
     Parameters
     ----------
@@ -379,21 +381,21 @@ class PolyLoss(MarginLoss):
 class VectorScalingLoss(MarginLoss):
     r"""Log loss with a scale and a shift of the margin for each class.
 
-    With the margin :math:`m` (z for a positive, -z for a negative sample) the loss of a sample of
+    With the margin :math:`m` (z for a positive, -z for a negative sample), the loss of a sample of
     label y is
 
     .. math:: \alpha_y \log\bigl(1 + \exp(-(\text{scale}_y\, m - \text{shift}_y))\bigr)
 
-    A shift that is larger for the rare class asks for a wider margin there: the margins of [2]_
-    have scale 1 and shifts proportional to :math:`n_y^{-1/4}`, with n the numbers of samples.
-    Shifts of opposite sign (logit adjustment) move the raw scores of trees and change no tree.
+    A larger shift for the rare class asks for a wider margin there: the margins of [2]_ have scale
+    1 and shifts proportional to :math:`n_y^{-1/4}`, with :math:`n_y` the number of samples of label
+    y. Shifts of opposite sign (logit adjustment) move the raw scores of trees and change no tree.
 
     Parameters
     ----------
     scale : sequence of two floats, default=(1.0, 1.0)
-        Of label 0 and of label 1, each > 0.
+        Scales of label 0 and of label 1, each > 0.
     shift : sequence of two floats, default=(0.0, 0.0)
-        Of label 0 and of label 1, in units of raw score.
+        Shifts of label 0 and of label 1, in units of raw score.
     alpha : float or None, default=None
         Weight of the positive class; see `FocalLoss`.
 
@@ -425,7 +427,7 @@ class VectorScalingLoss(MarginLoss):
             ("shift", "", math.isfinite),
         ):
             values = getattr(self, name)
-            # of objects, since numpy makes no array of parts of different lengths
+            # dtype object, since numpy makes no array of parts of different lengths
             if np.shape(np.asarray(values, dtype=object)) != (2,):
                 raise ValueError(
                     f"{name} must have two values, of label 0 and of label 1, got {values!r}."

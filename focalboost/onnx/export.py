@@ -22,20 +22,21 @@ __all__ = ["to_onnx"]
 
 
 def to_onnx(model: Any, *, opset: int = 15) -> onnx.ModelProto:
-    """Return a trained model as ONNX, which needs neither focalboost nor a booster to predict.
+    """Return a trained model as ONNX, which predicts without focalboost and without a booster.
 
-    The graph takes ``X``, single precision numbers of shape (n, n_features), and gives
+    The graph takes ``X``, single precision numbers of shape (n, n_features), and returns
 
     ``label`` : shape (n,)
-        The most probable class, of ``classes_`` of a `FocalClassifier`, else 0 to K - 1; text, or
-        whole numbers, as which booleans and floats are given.
+        The most probable class: an element of ``classes_`` for a `FocalClassifier`, otherwise 0 to
+        K - 1. Text stays text; booleans and floats become whole numbers.
     ``probabilities`` : shape (n, K)
-        Those of `focalboost.predict_proba`, in single precision.
+        The probabilities of `focalboost.predict_proba`, in single precision.
     ``raw_prediction`` : shape (n,) or (n, K)
         The raw scores.
 
-    Its metadata have the loss. A number that is not one of single precision may fall on another
-    side of a threshold than in the booster, as in any ONNX file of a booster.
+    The metadata of the graph hold the loss. A number that has more digits than single precision
+    holds may fall on the other side of a threshold than in the booster, as in any ONNX file of a
+    booster.
 
     Parameters
     ----------
@@ -53,8 +54,8 @@ def to_onnx(model: Any, *, opset: int = 15) -> onnx.ModelProto:
     Raises
     ------
     ValueError
-        If the model holds no loss, or one with functions of its own; if it splits categories, has
-        linear trees or is a linear model.
+        If the model holds no loss, or a loss with functions of your own; or if the model splits
+        categories, has linear trees or is a linear model.
 
     Examples
     --------
@@ -114,9 +115,9 @@ def _read(model: Any) -> tuple[Forest, Any]:
     if isinstance(model, FocalClassifier):
         if model._categories:  # noqa: SLF001
             raise ValueError(
-                "X must have had numbers alone for a FocalClassifier that goes to ONNX, got "
+                "X must have held only numbers to export a FocalClassifier to ONNX, got "
                 f"categories in the columns {sorted(model._categories)}. Encode them in a "  # noqa: SLF001
-                "pipeline before it."
+                "pipeline before the classifier."
             )
         model = model.estimator_
     found = find_model(model)

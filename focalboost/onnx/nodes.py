@@ -14,21 +14,21 @@ _MODES = {"<=": "BRANCH_LEQ", "<": "BRANCH_LT", ">": "BRANCH_GT"}
 
 
 class Graph:
-    """Nodes of single precision: each call adds one, and gives the name of its output."""
+    """Nodes in single precision: each call adds a node, and returns the name of its output."""
 
     def __init__(self) -> None:
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
 
     def __call__(self, op: str, *inputs: Any, name: str | None = None, **attributes: Any) -> str:
-        """Add a node whose inputs are names of others, or constants."""
+        """Add a node, whose inputs are names of outputs of other nodes, or constants."""
         name = name or f"step_{len(self.nodes)}"
         names = [i if isinstance(i, str) else self.constant(i) for i in inputs]
         self.nodes.append(helper.make_node(op, names, [name], name=f"node_{name}", **attributes))
         return name
 
     def constant(self, value: Any) -> str:
-        """Add a constant: numbers with a point in single precision, whole ones as indices."""
+        """Add a constant: floats in single precision, whole numbers as indices."""
         array = np.asarray(value)
         name = f"constant_{len(self.constants)}"
         if array.dtype.kind in "UO":
@@ -42,7 +42,7 @@ class Graph:
 
 
 def tree_ensemble(forest: Forest, source: str, name: str) -> Any:
-    """Return the node that sums up the trees of a model, in raw scores."""
+    """Return the node that sums the trees of a model to raw scores."""
     nodes: dict[str, list[Any]] = {
         key: []
         for key in (

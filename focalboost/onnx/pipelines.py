@@ -1,4 +1,4 @@
-"""The converter by which skl2onnx takes a FocalClassifier as a step of a pipeline."""
+"""The converter with which skl2onnx converts a FocalClassifier in a pipeline."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from focalboost.onnx.export import to_onnx
 
 
 def register() -> None:
-    """Tell skl2onnx of FocalClassifier, where it is installed."""
+    """Register FocalClassifier with skl2onnx, if skl2onnx is installed."""
     if find_spec("skl2onnx") is None:
         return
     from skl2onnx import update_registered_converter
@@ -42,7 +42,7 @@ def _outputs(operator: Any) -> None:
 
 
 def _convert(scope: Any, operator: Any, container: Any) -> None:
-    """Add the nodes of a model of its own to those of the pipeline, under names of their own."""
+    """Add the nodes of the classifier's own ONNX model to the pipeline, under unique names."""
     graph = to_onnx(operator.raw_operator).graph
     source = scope.get_unique_variable_name("numbers")
     given = operator.inputs[0].full_name

@@ -28,10 +28,10 @@ _TINY = float(np.finfo(np.float32).tiny)
 
 
 class Parts(NamedTuple):
-    """The names of a margin m and of what follows from it, a column for each class.
+    """The names of a margin m and of what follows from it, with a column for each class.
 
-    With p = sigmoid(m) and q = 1 - p it has ``L = -log(p)``, ``S = -log(q)`` and ``p * L / q``,
-    which is 1 far above 0.
+    With p = sigmoid(m) and q = 1 - p, ``L`` is ``-log(p)``, ``S`` is ``-log(q)``, and ``ratio`` is
+    ``p * L / q``, which is 1 far above 0.
     """
 
     m: str
@@ -65,7 +65,7 @@ def _row(values: Any) -> Any:
 
 
 def _margins(g: Graph, raw: str, k: int) -> str:
-    """Return -z and z of two classes, or each score against the logsumexp of the others."""
+    """Return -z and z for two classes, or each score minus the logsumexp of the others."""
     if k == 1:
         return g("Concat", g("Neg", raw), raw, axis=1)
     # far enough below every score, and not so far that a sum overflows
@@ -78,7 +78,7 @@ def _margins(g: Graph, raw: str, k: int) -> str:
 
 
 def _parts(g: Graph, m: str) -> Parts:
-    """Return everything from exp(-|m|): the ready-made Sigmoid is cut near 18 in onnxruntime."""
+    """Compute all parts from exp(-|m|): the Sigmoid of onnxruntime is cut off near 18."""
     size = g("Abs", m)
     e = g("Exp", g("Neg", size))
     ratio = _log1p_over(g, e)
@@ -143,8 +143,8 @@ def _asymmetric(loss: Any) -> Tilt:
         return focal
 
     def tilt(g: Graph, parts: Parts) -> str:
-        # The negative class in the first column; what is left of q beyond the margin is at least
-        # so much that its logarithm is finite.
+        # The negative class is in the first column. What is left of q beyond the margin is kept
+        # large enough for a finite logarithm.
         right = g("Min", g("Add", parts.p, loss.margin), 1.0)
         left = g("Max", g("Sub", parts.q, loss.margin), _TINY)
         inner = g("Sub", g("Div", left, right), g("Mul", g("Log", right), loss.gamma_negative))
@@ -175,8 +175,8 @@ def _elsewhere(scale: Any, shift: Any, log_slope: Any) -> Tilt:
 def _modulated(loss: Any) -> Tilt:
     if not isinstance(loss.factor, str):
         raise ValueError(
-            f"factor must be a name where the loss goes into a file, got {loss.factor!r}: ONNX "
-            "does not know functions of your own."
+            f"factor must be a name to export the loss, got {loss.factor!r}: ONNX does not know "
+            "functions of your own."
         )
 
     def tilt(g: Graph, parts: Parts) -> str:
@@ -217,7 +217,7 @@ _TILTS: dict[type, Callable[[Any], Tilt]] = {
     FocalLoss: lambda loss: _focal_tilt(loss.gamma),
     SoftmaxFocalLoss: lambda loss: _focal_tilt(loss.kernel.gamma),
     AsymmetricLoss: _asymmetric,
-    # whose raw scores are log-odds
+    # Its raw scores are log-odds.
     CalibratedFocalLoss: lambda _: lambda g, parts: g("Mul", parts.L, 0.0),
     ModulatedLoss: _modulated,
     FocalStarLoss: lambda loss: _elsewhere(loss.gamma, loss.beta, 0.0),

@@ -1,4 +1,4 @@
-"""Losses in XGBoost: objective, metric, cv, and a train whose booster holds its init score."""
+"""Losses for XGBoost: objective, metric, cv, and train, whose booster holds its init score."""
 
 from focalboost.xgboost.cross_validation import cv
 from focalboost.xgboost.objectives import metric, objective

@@ -21,12 +21,12 @@ from focalboost.xgboost.options import Link, base_score
 from focalboost.xgboost.training import Chain, NoteLoss, check_callbacks
 from focalboost.xgboost.workers import refuse_workers
 
-# XGBoost passes a Python metric through text of six decimals: of a million times the loss.
+# XGBoost passes a Python metric through text with six decimals; magnified, it keeps its digits.
 _MAGNIFICATION = 1e6
 
 
 class _Unmagnified(Chain):
-    """Callbacks that see the metric as it is."""
+    """Callbacks that see the metric without the magnification."""
 
     def __init__(self, callbacks: Sequence[xgb.callback.TrainingCallback]) -> None:
         super().__init__(callbacks)
@@ -57,7 +57,7 @@ class XGBoostAdapter:
 
     def copy(self, estimator: xgb.XGBClassifier) -> Any:
         copied = clone(estimator)
-        # The user's callbacks are to hear of the training, not their copies.
+        # Training must call the user's callbacks, not their copies.
         copied.callbacks = estimator.callbacks
         return copied
 
@@ -68,7 +68,7 @@ class XGBoostAdapter:
         link = Link.of(job.loss.kernel.classes)
         refuse(params, link.refused_in_classifier)
         if "class_weight" in params:
-            # which is alpha; XGBoost would warn that it does not know it
+            # It has become alpha; XGBoost would warn that it does not know the parameter.
             estimator.kwargs = without(estimator.kwargs, "class_weight")
         rows = job.training
         callbacks = check_callbacks([*(params["callbacks"] or ()), *job.callbacks])
@@ -101,15 +101,15 @@ class XGBoostAdapter:
             ((name, values),) = estimator.evals_result()["validation_0"].items()
             history = [value / _MAGNIFICATION for value in values]
             estimator.evals_result_ = {"validation_0": {name: history}}
-        # From here on it is a classifier with XGBoost's own objective, which needs no focalboost.
-        # Its set_params would hand every parameter to the booster, which takes no dict.
+        # From here on the estimator has XGBoost's own objective, and needs no focalboost.
+        # set_params would pass every parameter to the booster, which takes no dict.
         estimator.objective = link.params["objective"]
         estimator.callbacks, estimator.eval_metric = params["callbacks"], None
         estimator.get_booster().set_param({"objective": estimator.objective})
         return Trained(estimator, history, estimator.get_booster().num_boosted_rounds())
 
     def fit_own(self, estimator: xgb.XGBClassifier, job: Job) -> Trained:
-        """Train the estimator in place with XGBoost's own log loss, and stop on it."""
+        """Train the estimator in place with XGBoost's own log loss, also for early stopping."""
         refuse_workers("FocalClassifier")
         params = estimator.get_params()
         refuse(params, Link.of(job.loss.kernel.classes).refused_in_classifier)
@@ -140,7 +140,7 @@ class XGBoostAdapter:
 
 
 def _evals(rows: Samples | None) -> dict[str, Any]:
-    """Return the arguments of `fit` that are samples for validation."""
+    """Return the arguments of `fit` for the validation samples."""
     if rows is None:
         return {}
     weights = {} if rows.weight is None else {"sample_weight_eval_set": [rows.weight]}
@@ -151,11 +151,11 @@ def _stopping(params: dict[str, Any], patience: int, is_score: bool) -> Any:
     if options.is_dropout(params):
         warnings.warn(
             "XGBoost's dart changes the weights of earlier trees in later rounds, so that the "
-            "model cut off at the best round is another than was measured there. Use "
+            "model cut off at the best round is not the model that was measured there. Use "
             "booster='gbtree' without rate_drop and one_drop, or early_stopping_rounds=None.",
             stacklevel=6,
         )
-    # The booster then ends at its best round, for whoever predicts with it.
+    # With save_best the booster itself ends at its best round.
     return xgb.callback.EarlyStopping(rounds=patience, maximize=is_score, save_best=True)
 
 

@@ -1,4 +1,4 @@
-"""Cross-validation in XGBoost, each fold from the init score of its own training part."""
+"""Cross-validation in XGBoost, with the init score of each fold's own training part."""
 
 from __future__ import annotations
 
@@ -51,20 +51,19 @@ def cv(
     loss: Any,
     max_step: float | None = 4.0,
 ) -> Any:
-    """Cross-validate a training with the loss; everything else is as in `xgboost.cv`.
+    """Cross-validate training with the loss; everything else is as in `xgboost.cv`.
 
-    ``loss`` takes the place of ``obj`` and ``maximize``. Each fold starts at the loss's optimal
-    constant on its own training part, as `train` would start on that part: the number of rounds
-    that is best here is the one to give to `train`. The weighted mean loss is the last metric of
-    the history, in full precision, and its mean over the test parts is what early stopping
-    minimises.
+    ``loss`` replaces ``obj`` and ``maximize``. Each fold starts at the loss's optimal constant on
+    its own training part, as `train` does: the best number of rounds here is the one to pass to
+    `train`. The weighted mean loss is the last metric of the history, in full precision, and early
+    stopping minimises its mean over the test parts.
 
     Parameters
     ----------
     params : dict
-        XGBoost's parameters, of which the same are refused as by `train`.
+        XGBoost's parameters. Those that `train` refuses are refused here too.
     dtrain : xgboost.DMatrix
-        Labels in [0, 1], or from 0 to K - 1 with K classes; it must have no ``base_margin``.
+        Samples with labels in [0, 1], or from 0 to K - 1 with K classes, and no ``base_margin``.
     num_boost_round, nfold, stratified, folds, early_stopping_rounds, as_pandas, verbose_eval, \
     show_stdv, seed, callbacks, shuffle
         As in `xgboost.cv`.
@@ -72,7 +71,7 @@ def cv(
         As in `xgboost.cv`; see ``eval_metric`` and ``custom_metric`` of `train`.
     fpreproc : callable, optional
         As in `xgboost.cv`; it is called before the fold's init score is computed. It may change
-        parameters, but for those that are refused and for metrics.
+        all parameters except metrics and those that are refused.
     loss : Loss, ScheduledLoss or another object with the contract of a loss
         See `objective`.
     max_step : float or None, default=4.0
@@ -81,18 +80,22 @@ def cv(
     Returns
     -------
     pandas.DataFrame or dict
-        Columns as ``"test-focal_loss-mean"`` and ``"test-focal_loss-std"``.
+        Columns such as ``"test-focal_loss-mean"`` and ``"test-focal_loss-std"``.
 
     Raises
     ------
     ValueError
-        If a label, raw score or parameter breaks its rule; the message names it.
+        If a label is out of range, a raw score is not finite, or a parameter is invalid or has no
+        effect with a Python objective. The message names it.
+    TypeError
+        If an argument is of a kind that the function does not take.
 
     Warns
     -----
     UserWarning
-        If the init score of a fold is beyond 13.8, where XGBoost cuts it off, or if a fold has too
-        little curvature at the start for a single split.
+        If the init score of a fold is beyond 13.8, where XGBoost cuts it off, if XGBoost stores
+        another score in single precision, or if a fold has too little curvature at the init score
+        for any tree to split.
 
     Examples
     --------
@@ -121,7 +124,7 @@ def cv(
         params["eval_metric"] = metrics
     known: dict[int, Samples] = {}
     params, functions = metrics_of(params, custom_metric, last, known)
-    # All labels, before the first fold.
+    # Check all labels before the first fold.
     check_samples(last.kernel.classes, *samples_of(dtrain))
     n_threads = thread_count(params.get("nthread", params.get("n_jobs")), "nthread")
     rounds = RoundObjective(schedule, objective, known, max_step, n_threads)
@@ -145,9 +148,9 @@ def cv(
 
 
 class _History(Chain):
-    """Adds metrics to the history in full precision, then calls the others.
+    """Adds metrics to the history in full precision, then calls the other callbacks.
 
-    What `xgboost.cv` itself returns went through text of six decimals.
+    What `xgboost.cv` itself returns has gone through text with six decimals.
     """
 
     def __init__(
@@ -185,7 +188,7 @@ class _History(Chain):
         return is_over
 
     def columns(self) -> dict[str, list[float]]:
-        """Return means and deviations of the rounds up to the best, where training stopped."""
+        """Return means and deviations of the rounds, up to the best if training stopped early."""
         return {
             f"{name}-{key}-{part}": [values[i] for values in log[: self._n_rounds]]
             for name, metrics in self._log.items()
@@ -197,14 +200,14 @@ class _History(Chain):
 def _fold_by_fold(
     fpreproc: Callable[..., Any] | None, link: Link, loss: Loss, rounds: RoundObjective
 ) -> Callable[..., Any]:
-    """Return what `xgboost.cv` calls with each fold: it sets the training part's init score."""
+    """Return the function that `xgboost.cv` calls with each fold, which sets its init score."""
 
     def prepare(dtrain: xgb.DMatrix, dtest: xgb.DMatrix, param: dict[str, Any]) -> Any:
         if fpreproc is not None:
             dtrain, dtest, param = preprocessed(
                 fpreproc, dtrain, dtest, param, link.refused, ["eval_metric"]
             )
-        # The objective and the metrics know the samples by the id of the DMatrix, which the fold
+        # The objective and the metrics find the samples by the id of the DMatrix, which the fold
         # keeps alive.
         samples = ((data, *samples_of(data)) for data in (dtrain, dtest))
         rounds.known |= known_samples(loss.kernel.classes, samples)

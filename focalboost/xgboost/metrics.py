@@ -1,4 +1,4 @@
-"""The metrics of a training in XGBoost."""
+"""The metrics of training in XGBoost."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from focalboost.losses import Loss
 from focalboost.losses._checks import as_list
 from focalboost.xgboost.objectives import Metric
 
-# Those that look at the order of the scores alone, and those that are computed on probabilities.
+# Metrics of the order of the scores, and metrics that are computed on probabilities.
 # With several classes the order of a class's scores is not that of its probabilities.
 _RANKING = {"auc", "aucpr", "pre", "ndcg", "map", "ams"}
 _BINARY = {"logloss": metrics.log_loss, "error": metrics.error}
@@ -26,7 +26,7 @@ def metrics_of(
     loss: Loss,
     known: dict[int, Samples],
 ) -> tuple[dict[str, Any], list[Callable[..., Any]]]:
-    """Return the parameters with the metrics that XGBoost computes, and the others as functions.
+    """Return the parameters with XGBoost's own metrics, and the other metrics as functions.
 
     The last function is the loss. Each returns a name and a value, or a list of such pairs.
     """
@@ -51,7 +51,7 @@ def metrics_of(
     own_loss = Metric(loss, known=known)
     customs = [] if custom_metric is None else [custom_metric]
     functions += of_user(customs, "custom_metric", own_loss)
-    # Without a metric of its own XGBoost would add its default, on raw scores.
+    # Without a metric XGBoost would add its default metric, computed on raw scores.
     asked_of_booster = {"eval_metric": own} if own else {"disable_default_eval_metric": True}
     return {**without(params, "eval_metric"), **asked_of_booster}, [*functions, own_loss]
 

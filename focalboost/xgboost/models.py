@@ -1,4 +1,4 @@
-"""What an XGBoost model says of itself: the record that it holds, and its raw scores."""
+"""The record of the loss in an XGBoost model, and the raw scores of the model."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def write_record(booster: xgb.Booster, text: str) -> xgb.Booster:
 
 
 def raw_prediction(model: Any, data: Any) -> Array:
-    """Return raw scores, of a DMatrix or of a table as the classifier takes it."""
+    """Return the raw scores of a DMatrix, or of a table that the classifier takes."""
     if isinstance(model, xgb.Booster) and not isinstance(data, xgb.DMatrix):
         data = xgb.DMatrix(plain_names(data), enable_categorical=True)
     return np.asarray(model.predict(data, output_margin=True))

@@ -1,4 +1,4 @@
-"""A loss as XGBoost calls for it."""
+"""A loss as an objective and as a metric of XGBoost."""
 
 from __future__ import annotations
 
@@ -38,31 +38,32 @@ def objective(loss: Any, *, max_step: float | None = 4.0, n_threads: int = 1) ->
     """Return the loss as an objective for XGBoost.
 
     The object goes into ``obj`` of `xgboost.train` and `xgboost.cv`, and into
-    ``XGBClassifier(objective=...)``. It applies sample weights, and raises a ValueError where a
-    label is not one of the classes or a raw score is not finite or has another shape.
+    ``XGBClassifier(objective=...)``. It applies sample weights, and raises a ValueError if a label
+    is not one of the classes, or a raw score is not finite or has the wrong shape.
 
-    ``scale_pos_weight`` has no effect beside a Python objective, to which XGBoost does not show its
-    parameters: only `train` can refuse it.
+    ``scale_pos_weight`` has no effect with a Python objective. XGBoost does not show its parameters
+    to the objective, which cannot refuse it; `train`, `cv` and `FocalClassifier` do.
 
-    Where you train by other means than `train`, give XGBoost the init score with it:
-    ``base_score=expit(loss.init_score(y))``, and natively ``objective="binary:logistic"`` too,
-    which is the link of the model. XGBClassifier sets that by itself.
+    If you train by other means than `train`, also set the init score, by
+    ``base_score=expit(loss.init_score(y))``. With `xgboost.train` set
+    ``objective="binary:logistic"`` too, which is the link of the model; XGBClassifier sets it by
+    itself.
 
     Parameters
     ----------
-    loss : Loss, or another object with the contract of one
-        Its contract is in the notes of `Loss`: scikit-learn's losses have it.
+    loss : Loss or another object with the contract of a loss
+        The contract is in the notes of `Loss`; scikit-learn's losses fulfil it.
     max_step : float or None, default=4.0
-        Bound on the Newton step that a single sample asks for, in raw score; see `Loss.curvature`.
-        It plays the part of ``max_delta_step``, for a sample in place of a leaf. None is for parity
-        with XGBoost's own log loss at gamma = 0.
+        Bound on the Newton step of a single sample, in units of the raw score; see
+        `Loss.curvature`. It does for a sample what ``max_delta_step`` does for a leaf. Use None
+        for parity with XGBoost's own log loss at gamma = 0.
     n_threads : int, default=1
         Threads for large arrays. The results do not depend on it.
 
     Returns
     -------
     callable
-        It pickles, and equals the objective of an equal loss.
+        It can be pickled, and equals the objective of an equal loss.
 
     Examples
     --------
@@ -89,11 +90,11 @@ def metric(loss: Any) -> Callable[..., Any]:
     """Return the weighted mean loss as an evaluation metric for XGBoost.
 
     The object goes into ``custom_metric`` of `xgboost.train` and `xgboost.cv`, and into
-    ``XGBClassifier(eval_metric=...)``, beside an `objective`: it takes its scores for raw scores,
-    which they are under a Python objective.
+    ``XGBClassifier(eval_metric=...)``, together with an `objective`: it expects raw scores, which
+    XGBoost passes to metrics only with a Python objective.
 
     XGBoost passes a Python metric through text with six decimals, which is coarse for a loss near 0
-    and can stop training early. `train` keeps every digit.
+    and can end training too early. `train` keeps every digit.
 
     Parameters
     ----------
@@ -103,7 +104,7 @@ def metric(loss: Any) -> Callable[..., Any]:
     Returns
     -------
     callable
-        Its name in the history is that of the loss's class, ``focal_loss``.
+        Its name in the history is that of the loss's class, such as ``focal_loss``.
 
     Examples
     --------

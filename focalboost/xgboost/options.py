@@ -1,4 +1,4 @@
-"""XGBoost's parameters: those that a Python objective switches off, and the link."""
+"""XGBoost's parameters: parameters that a Python objective switches off, and the link."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ _LARGEST_SCORE = 13.8
 
 @dataclass(frozen=True)
 class Link:
-    """What XGBoost calls a model whose scores have the loss's shape.
+    """XGBoost's names and settings for a model with the raw scores of a loss.
 
     The objective's name gives the model its link, and says whether base_score is a probability.
     """
 
     params: Mapping[str, Any]
-    # of the curvature: XGBoost's own softmax has a diagonal Hessian twice as large
+    # factor of the curvature: XGBoost's own softmax doubles the diagonal Hessian
     factor: float
     objective: Refused
     num_class: Refused
@@ -67,7 +67,7 @@ class Link:
 
     @property
     def n_classes(self) -> int:
-        """The number that a model file has, which is 0 for two classes."""
+        """The number of classes in a model file, which is 0 for two classes."""
         return int(self.params.get("num_class", 0))
 
     @property
@@ -95,7 +95,7 @@ def is_dropout(params: Mapping[str, Any]) -> bool:
 
 
 def min_curvature(params: Mapping[str, Any]) -> tuple[str, float]:
-    """Return the least curvature of a leaf, after its name; a linear model has no leaves."""
+    """Return the name and value of the least curvature of a leaf, 0 for a linear model."""
     if params.get("booster") == "gblinear":
         return "min_child_weight", 0.0
     value = params.get("min_child_weight")
@@ -114,7 +114,7 @@ def base_score(init_score: Any) -> float | list[float]:
     if abs(stored - init_score) > 1e-3:
         warnings.warn(
             f"XGBoost stores the init score {init_score:.6g} as {stored:.6g}: it keeps a "
-            "probability in single precision. Training starts there.",
+            "probability in single precision. Training starts at the stored score.",
             stacklevel=3,
         )
     return float(probability)

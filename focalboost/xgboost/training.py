@@ -1,4 +1,4 @@
-"""Training in XGBoost, from the init score of the loss."""
+"""Training in XGBoost, starting at the init score of the loss."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ __all__ = ["train"]
 
 
 class Chain(xgb.callback.TrainingCallback):
-    """Callbacks in their order, in which XGBoost does not call them before 3.0."""
+    """Calls callbacks in their order, which XGBoost does not keep before 3.0."""
 
     def __init__(self, callbacks: Sequence[xgb.callback.TrainingCallback]) -> None:
         self._callbacks = callbacks
@@ -58,9 +58,9 @@ class Chain(xgb.callback.TrainingCallback):
 
 
 class NoteLoss(xgb.callback.TrainingCallback):
-    """Notes the loss in the run that MLflow keeps of this training, and in the model.
+    """Records the loss in the MLflow run of this training, and in the model.
 
-    The model holds it from the start, so that one that a callback saves on the way does too.
+    The model holds the loss from the start, so that models saved during training hold it too.
     """
 
     def __init__(self, loss: Loss) -> None:
@@ -72,10 +72,10 @@ class NoteLoss(xgb.callback.TrainingCallback):
 
 
 class Calls(Chain):
-    """Adds metrics to the history in full precision, then calls the others.
+    """Adds metrics to the history in full precision, then calls the other callbacks.
 
-    XGBoost passes a custom metric through text of six decimals, in which a small loss stands still
-    and stops training early. `measure` goes in its place, and gives no text.
+    XGBoost passes a custom metric through text with six decimals, in which a small loss no longer
+    changes and training stops too early. XGBoost calls `measure` instead, which returns no text.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Calls(Chain):
         """Keep the metrics of a data set; XGBoost calls it in each round, in the order of evals."""
         self._found.append(
             [
-                # our own are of all workers already
+                # our own metrics are over all workers already
                 (key, value if isinstance(metric, Metric) else mean_of_workers(value))
                 for metric in self._metrics
                 for key, value in results(metric(raw_prediction, data))
@@ -118,7 +118,7 @@ class Calls(Chain):
 
 @dataclass
 class Job:
-    """What XGBoost is asked to train, but for the data and the init score."""
+    """What XGBoost is to train, except the data and the init score."""
 
     first: Loss
     last: Loss
@@ -142,7 +142,7 @@ def job_of(
     loss: Any,
     max_step: float | None,
 ) -> Job:
-    """Check the arguments of a training, and return what XGBoost is to call."""
+    """Check the arguments of training, and return what XGBoost is to train."""
     begin = 0
     if xgb_model is not None:
         xgb_model = _as_booster(xgb_model)
@@ -181,49 +181,49 @@ def train(
 ) -> xgb.Booster:
     """Train an XGBoost model with the loss; everything else is as in `xgboost.train`.
 
-    ``loss`` takes the place of ``obj`` and ``maximize``. Training starts at the loss's optimal
-    constant. The weighted mean loss is the last metric of the history, in full precision, and so
-    the one that early stopping minimises. The init score is stored in the booster that comes back:
-    its ``predict`` is the sigmoid of the raw score (with several classes, the softmax), also after
-    it is saved and loaded where focalboost is not installed. With focal loss that is a score, not a
-    probability: ``loss.inverse_link(booster.predict(data, output_margin=True))`` is the
-    probability.
+    ``loss`` replaces ``obj`` and ``maximize``. Training starts at the loss's optimal constant. The
+    weighted mean loss is the last metric of the history, in full precision, and therefore the
+    metric that early stopping minimises. The returned booster stores the init score: its
+    ``predict`` is the sigmoid of the raw score (with several classes, the softmax), even if the
+    saved model is loaded where focalboost is not installed. With focal loss that is a score, not a
+    probability. The probability is
+    ``loss.inverse_link(booster.predict(data, output_margin=True))``.
 
-    Called on every worker of a collective, each with its own part of the samples, as in Ray Train,
-    in a barrier stage of Spark or under `xgboost.collective`, it trains the model of all samples:
-    the init score and the history are theirs, and an error on one worker, or another loss, ends
-    all. A part may be empty. For Dask there is `focalboost.dask.train`.
+    On the workers of a collective, as in Ray Train, in a barrier stage of Spark or under
+    `xgboost.collective`, call it on every worker with that worker's part of the samples, which may
+    be empty. It trains one model on all samples: the init score and the history are those of all
+    samples, and an error or a different loss on one worker ends training on all of them. For Dask,
+    use `focalboost.dask.train`.
 
     Parameters
     ----------
     params : dict
-        XGBoost's parameters; its ``gamma`` and ``alpha`` are not the loss's. ``objective`` may be
-        left out or be "binary:logistic", or "multi:softprob" with several classes, which need
-        XGBoost 3.1. ``scale_pos_weight`` and ``base_score`` are refused. ``eval_metric`` may name a
-        metric of the order of scores, such as "auc" and "aucpr", and "logloss", "error" or
+        XGBoost's parameters; their ``gamma`` and ``alpha`` are not those of the loss. ``objective``
+        may be left out or be "binary:logistic", or "multi:softprob" with several classes, which
+        need XGBoost 3.1. ``scale_pos_weight`` and ``base_score`` are refused. ``eval_metric`` may
+        name a metric of the order of the scores, such as "auc" or "aucpr", or "logloss", "error" or
         "error@0.2", which are computed on the loss's probabilities; with several classes "mlogloss"
-        or "merror". Others are refused.
-        Hessians of focal loss are small: ``min_child_weight`` below its default of 1 lets trees
-        split where positives are few.
+        or "merror". Other metrics are refused.
+        Hessians of focal loss are small: with few positives, set ``min_child_weight`` below its
+        default of 1 so that trees can split.
     dtrain : xgboost.DMatrix
-        Labels in [0, 1], or from 0 to K - 1 with K classes; it must have no ``base_margin``.
+        Samples with labels in [0, 1], or from 0 to K - 1 with K classes, and no ``base_margin``.
     num_boost_round, evals, early_stopping_rounds, evals_result, verbose_eval, callbacks, \
     custom_metric
-        As in `xgboost.train`. As there, the booster holds all rounds, and ``best_iteration`` says
-        which was the best. As beside XGBoost's own objective ``custom_metric`` is given
-        probabilities, here those of the loss; what `metric` returns is given raw scores. On several
-        workers a function of yours is called with each one's part, and the history has the mean of
-        their values.
+        As in `xgboost.train`: the booster holds all rounds, and ``best_iteration`` is the best one.
+        As with XGBoost's own objective, ``custom_metric`` is given probabilities, here those of the
+        loss; an object from `metric` is given raw scores. On several workers your own function is
+        called with each worker's part, and the history holds the mean of the workers' values.
     xgb_model : str, path, xgboost.Booster or bytearray, optional
-        A model of the same objective to continue, as this function returns it; it keeps its start
-        score. With ``process_type="update"`` and ``updater="refresh"`` its leaves are fitted to new
-        data, by the loss.
+        A model from this function to continue, with the same objective; it keeps its init score.
+        With ``process_type="update"`` and ``updater="refresh"`` its leaves are refitted to new data
+        with the loss.
     loss : Loss, ScheduledLoss or another object with the contract of a loss
-        See `objective`. Without it, that of ``xgb_model``, which
-        takes no other.
+        See `objective`. Optional with an ``xgb_model`` that holds its loss; a model cannot continue
+        with a different loss.
     max_step : float or None, default=4.0
-        Bound on a single sample's Newton step; see `objective`. The loss is computed on as many
-        threads as ``nthread`` says.
+        Bound on a single sample's Newton step; see `objective`. The loss is computed on ``nthread``
+        threads.
 
     Returns
     -------
@@ -232,13 +232,17 @@ def train(
     Raises
     ------
     ValueError
-        If a label, raw score or parameter breaks its rule; the message names it.
+        If a label is out of range, a raw score is not finite, or a parameter is invalid or has no
+        effect with a Python objective. The message names it.
+    TypeError
+        If an argument is of a kind that the function does not take.
 
     Warns
     -----
     UserWarning
-        If the init score is beyond 13.8, where XGBoost cuts it off, or if the samples have too
-        little curvature at the start for a single split.
+        If the init score is beyond 13.8, where XGBoost cuts it off, if XGBoost stores
+        another score in single precision, or if the samples have too little curvature at the init
+        score for any tree to split.
 
     Examples
     --------
@@ -299,7 +303,7 @@ def asked_callbacks(
     if verbose_eval:
         asked.append(xgb.callback.EvaluationMonitor(period=int(verbose_eval), **of_monitor))
     if early_stopping_rounds:
-        # The last metric of the history is the one that stops: the loss.
+        # Early stopping watches the last metric of the history, which is the loss.
         asked.append(xgb.callback.EarlyStopping(rounds=early_stopping_rounds, maximize=False))
     return asked
 

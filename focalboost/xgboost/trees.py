@@ -13,12 +13,12 @@ from focalboost.boosters.trees import Forest, Leaf, Node, Split
 
 
 def forest_of(booster: xgb.Booster) -> Forest:
-    """Return the trees that ``predict`` of a booster sums up."""
+    """Return the trees that ``predict`` of a booster sums."""
     learner = json.loads(booster.save_raw("json"))["learner"]
     param, model = learner["learner_model_param"], learner["gradient_booster"]
     if "trees" not in model.get("model", {}) and "gbtree" not in model:
         raise ValueError(f"The model must have trees, got booster={model['name']!r}.")
-    # With dropout each tree has a factor: before XGBoost 3.4 beside the model, since within it.
+    # With dropout each tree has a factor, which XGBoost stores in the model only from 3.4 on.
     grown = model.get("gbtree", model)["model"]
     ones = [1.0] * len(grown["trees"])
     factors = grown.get("weight_drop") or model.get("weight_drop") or ones
@@ -34,7 +34,7 @@ def forest_of(booster: xgb.Booster) -> Forest:
 
 def _node(tree: Any, i: int, score: int, factor: float) -> Node:
     if int(tree["tree_param"]["size_leaf_vector"]) > 1:
-        raise ValueError("The model must have a tree for each class: leave out multi_strategy.")
+        raise ValueError("The model must have one tree for each class: leave out multi_strategy.")
     if tree["left_children"][i] == -1:
         return Leaf({score: factor * tree["split_conditions"][i]})
     if tree["split_type"][i]:

@@ -1,6 +1,6 @@
-"""What the workers of a collective tell each other: in Dask, Ray, Spark, or by XGBoost's tracker.
+"""Communication of the workers of a collective, in Dask, Ray, Spark or by XGBoost's tracker.
 
-Outside a collective each function gives back what it is given.
+Outside a collective each function returns what it is given.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ def refuse_workers(name: str) -> None:
     if collective.is_distributed():
         raise ValueError(
             f"{name} must run in one process, got {collective.get_world_size()} workers of a "
-            "collective, each with its own samples. Use focalboost.xgboost.train, which trains "
-            "over all of them."
+            "collective, each with its own samples. Use focalboost.xgboost.train, which trains one "
+            "model on all workers."
         )
 
 
 def agreed(check: Callable[[], T], settings_of: Callable[[T], str]) -> T:
-    """Return what the check returns, where it does so with equal settings on every worker.
+    """Return what the check returns, if it passes with equal settings on every worker.
 
-    Without it the others would hear of an error on one of them as a lost connection, and would not
-    hear of another loss at all.
+    Otherwise raise an error on every worker. Without this check an error on one worker would
+    appear on the others as a lost connection, and a different loss would go unnoticed.
     """
     if not collective.is_distributed():
         return check()
@@ -49,9 +49,11 @@ def agreed(check: Callable[[], T], settings_of: Callable[[T], str]) -> T:
     if error is not None:
         raise error
     if n_errors:
-        raise ValueError("Another worker refused its samples or parameters: its error says why.")
+        raise ValueError(
+            "Another worker refused its samples or parameters: see the error on that worker."
+        )
     if n_others:
-        there = "others on another worker" if here == first else f"{first} on worker 0"
+        there = "different ones on another worker" if here == first else f"{first} on worker 0"
         raise ValueError(
             f"loss and max_step must be the same on all workers, got {here} on worker "
             f"{collective.get_rank()}, and {there}."
@@ -60,20 +62,20 @@ def agreed(check: Callable[[], T], settings_of: Callable[[T], str]) -> T:
 
 
 def settings(*losses: Loss, max_step: float | None) -> str:
-    """Return what must be equal on all workers and is ours, without the addresses of objects."""
+    """Return our settings that must be equal on all workers, without the addresses of objects."""
     texts = dict.fromkeys(describe(record_of(loss)) for loss in losses)
     return f"{' to '.join(texts)} with max_step={max_step}"
 
 
 def of_all_workers(classes: Classes, samples: Samples) -> Samples:
-    """Return samples that stand for those of all workers, in what is a sum over them."""
+    """Return samples that stand for those of all workers in whatever is a sum over samples."""
     if not collective.is_distributed():
         return samples
     return one_of_each(_sum(class_sums(classes, samples)))
 
 
 def mean_of_all_workers(mean: Callable[..., float], y: Array, z: Array, w: Array | None) -> float:
-    """Return a weighted mean over the samples of all workers, some of which may have none."""
+    """Return a weighted mean over the samples of all workers; a worker may have no samples."""
     if not collective.is_distributed():
         return mean(y, z, w)
     total = float(len(y) if w is None else np.sum(w, dtype=np.float64))
@@ -83,7 +85,7 @@ def mean_of_all_workers(mean: Callable[..., float], y: Array, z: Array, w: Array
 
 
 def mean_of_workers(value: Any) -> float:
-    """Return the mean of the workers' values, as XGBoost has it of a function of the user's."""
+    """Return the mean of the workers' values, as XGBoost computes it for a user's function."""
     return float(_sum(np.array([float(value)]))[0] / collective.get_world_size())
 
 
