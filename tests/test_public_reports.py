@@ -576,7 +576,7 @@ def test_a_score_for_each_sample():
     scores = np.linspace(-1, 1, len(Y))
     params = BACKENDS["lightgbm"].params
     with pytest.raises(
-        ValueError, match=r"(?s)init_score must not be set.*use lightgbm\.train with objective\(lo"
+        ValueError, match=r"(?s)init_score must not be set.*call lightgbm\.train with objective\(lo"
     ):
         train(params, lightgbm.Dataset(X, Y, init_score=scores), ROUNDS, loss=LOG_LOSS)
     # the way round that the message names
