@@ -24,7 +24,7 @@ def main():
         for values in make_classification(40_000, 10, weights=[0.97], random_state=0)
     )
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster) as client,
     ):
         training = DaskDMatrix(client, X[:20_000], y[:20_000])

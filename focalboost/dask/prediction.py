@@ -50,7 +50,7 @@ def predict_proba(client: Client | None, model: Any, data: Any) -> da.Array:
     >>> X, y = np.arange(100.0)[:, np.newaxis], np.arange(100) >= 90
     >>> booster = focalboost.xgboost.train(
     ...     {"min_child_weight": 0}, xgboost.DMatrix(X, y), 20, loss=focalboost.FocalLoss(2.0))
-    >>> with Client(n_workers=1, processes=False, dashboard_address=None) as client:
+    >>> with Client(n_workers=1, processes=False, dashboard_address=":0") as client:
     ...     proba = focalboost.dask.predict_proba(client, booster, da.from_array(X, chunks=50))
     ...     found = proba.compute()
     >>> proba.chunks

@@ -91,7 +91,7 @@ def train(
     >>> from focalboost import FocalLoss
     >>> X = da.arange(100.0, chunks=50)[:, None]
     >>> y = (X[:, 0] >= 90).astype(float)
-    >>> with Client(n_workers=1, processes=False, dashboard_address=None) as client:
+    >>> with Client(n_workers=1, processes=False, dashboard_address=":0") as client:
     ...     data = xgboost.dask.DaskDMatrix(client, X, y)
     ...     found = focalboost.dask.train(
     ...         client, {"min_child_weight": 0}, data, 20, loss=FocalLoss(gamma=2.0))
