@@ -9,11 +9,11 @@
 # %% [markdown]
 # # When to use focal loss
 #
-# Every sentence here is read off a benchmark and asserted below it. The benchmark trains LightGBM
-# on some forty real imbalanced tables, with focal loss, with its own log loss and with everything
-# else that people use, each with the same number of trials over the same parameters of the trees,
-# and with early stopping and thresholds from validation samples. The protocol was written before
-# the run: `benchmarks/EVIDENCE.md`. The results of every training are in
+# Every sentence here is taken from a benchmark and asserted below it. The benchmark trains LightGBM
+# on 46 real imbalanced tables, three folds each, with focal loss, with its own log loss and with
+# everything else that people use. Each has the same number of trials over the same parameters of
+# the trees, and early stopping and thresholds from validation samples. The protocol was written
+# before the run: `benchmarks/EVIDENCE.md`. The results of every training are in
 # `benchmarks/evidence/results`.
 
 # %%
@@ -44,12 +44,15 @@ print(f"{len(log_loss)} tables, {is_solved.sum()} of them solved by log loss alr
 # %% [markdown]
 # ## Does it help?
 #
-# A tie, where log loss is tuned. In average precision the mean difference to the booster's own
-# log loss is below 0.01, and no arm of this library is ahead of log loss on three quarters of the
-# tables.
+# A little, where log loss is tuned. In average precision the mean difference to the booster's own
+# log loss is below 0.005, and no arm of this library is ahead of log loss on three quarters of the
+# tables. In log loss this library's arms are up to 5 % lower on the tables that log loss does not
+# solve. To see how much that is, look at the arm "own, 5 more trials": log loss tuned with twelve
+# trials instead of seven.
 
 # %%
 arms = ["gamma 0", "focal", "focal, gamma by inner folds", "robust focal", "1 + p"]
+more_trials = "own, 5 more trials"
 
 
 def table_of(arms):
@@ -65,23 +68,35 @@ def table_of(arms):
     ).round(3)
 
 
-help_ = table_of(arms)
-assert help_["average precision, difference"].abs().max() < 0.01
-assert help_["ahead on, share"].max() < 0.75
+help_ = table_of([*arms, more_trials])
+assert help_["average precision, difference"].abs().max() < 0.005
+assert help_[["ahead on, share", "ahead on, share "]].max(axis=None) < 0.75
+assert help_.loc[arms, "log loss, ratio, not solved"].between(0.95, 1).all()
+assert help_.loc[more_trials, "log loss, ratio, not solved"] < 0.99
 help_
 
 # %% [markdown]
-# The ratio of log losses over all tables is carried by the few that log loss almost solves:
-# without them it is within 3 % of 1. On solved tables a tuned log loss sometimes diverges, which
-# the bound on a sample's step prevents.
+# Most of it is not the focusing. Log loss with the bound on a sample's step alone (gamma 0) has
+# what focal loss with a tuned gamma has, to within 1 %. Robust focal loss, which is bounded, is
+# the one arm that is ahead of both by more than 2 %.
 
 # %%
-assert help_["log loss, ratio, not solved"].between(0.97, 1.03).all()
+bounded = np.log(log_loss[arms].div(log_loss["gamma 0"], axis=0))[~is_solved].mean()
+assert abs(bounded["focal"]) < 0.01
+assert bounded["robust focal"] < -0.02
+assert bounded.drop("robust focal").min() > -0.02
+np.exp(bounded).round(3)
+
+# %% [markdown]
+# The ratio of log losses over all tables is smaller, because of the few tables that log loss almost
+# solves. There a tuned log loss sometimes diverges, which the bound on a sample's step prevents.
+
+# %%
 assert help_.loc["focal", "log loss, ratio"] < help_.loc["focal", "log loss, ratio, not solved"]
 
 # %% [markdown]
-# Compared with the other implementations of focal loss it is ahead in log loss on at least two
-# thirds of the tables, and their log loss is at least 1.3 times as large: their sigmoid is no
+# Compared with the other implementations of focal loss it is ahead in log loss on more than 80 %
+# of the tables, and their log loss is at least 1.6 times as large: their sigmoid is not a
 # probability. In average precision, which does not look at probabilities, they are nearer.
 
 # %%
@@ -96,29 +111,29 @@ ahead = pd.DataFrame(
         ),
     }
 ).round(3)
-assert (ahead["ahead in log loss"] >= 2 / 3).all()
-assert (ahead["their log loss, ratio"] > 1.3).all()
+assert (ahead["ahead in log loss"] > 0.8).all()
+assert (ahead["their log loss, ratio"] > 1.6).all()
 assert ahead["ahead in average precision"].mean() < ahead["ahead in log loss"].mean()
 ahead
 
 # %% [markdown]
 # ## Which gamma?
 #
-# None stands out. Chosen by three inner folds from 0, 0.5, 1, 2 and 5, each value is chosen now
-# and then. Leave it at 2, or let a search choose it by log loss of the probabilities, with 0
-# among the choices.
+# None stands out. Three inner folds choose each of 0, 0.5, 1, 2 and 5 on between a tenth and a
+# third of the folds. Let a search choose it by the log loss of the probabilities, with 0 among the
+# choices, or leave it at 2.
 
 # %%
 chosen = results[(results["arm"] == ours) & (results["view"] == "as is")]["gamma"]
 shares = chosen.value_counts(normalize=True).sort_index().round(2)
 assert set(shares.index) == {0.0, 0.5, 1.0, 2.0, 5.0}
-assert shares.max() < 0.5
+assert shares.between(0.1, 1 / 3).all()
 shares
 
 # %% [markdown]
-# Do not choose it by the focal loss itself. Focal losses of different gamma are different
-# measures: a larger gamma makes the loss of every sample smaller, whatever the model. A search
-# over gamma by its own value goes to the largest gamma.
+# Do not choose it by the focal loss itself. Focal losses with different gammas are different
+# measures: a larger gamma makes the loss of every sample smaller, whatever the model, so that a
+# search over gamma by the loss itself ends at the largest gamma.
 
 # %%
 X, y = make_classification(8_000, weights=[0.95], class_sep=0.7, random_state=0)
@@ -156,10 +171,9 @@ with_alpha.mean().round(4)
 #
 # $$\frac{C_{fp} - C_{tn}}{C_{fp} - C_{tn} + C_{fn} - C_{tp}}$$
 #
-# A missed positive that costs 20 and a false alarm that costs 1 put it at 1/21. That asks for
-# probabilities that are probabilities, and the sigmoid of a model of focal loss is none: for a
-# rare class it is too large. Here are the costs of both on held-out samples, and the least that
-# any of 300 thresholds could have had.
+# If a missed positive costs 20 and a false alarm 1, that is 1/21. It needs true probabilities, and
+# the sigmoid of a model trained with focal loss is too large for a rare class. Here are the costs
+# with both on held-out samples, and the lowest cost that any of 300 thresholds could have had.
 
 # %%
 cost_fp, cost_fn = 1.0, 20.0
@@ -188,10 +202,9 @@ costs
 # ## What does the closed form repair, and what not?
 #
 # It repairs the scale. Over the tables the log loss of the plain sigmoid is more than twice that
-# of the closed form. It does not repair over-confidence: what a model has learnt by heart, it
-# holds for certain under any loss. One temperature, fitted on validation samples, takes out a
-# part of that, for log loss and for focal loss alike. `FocalClassifier(calibration=...)` has
-# both.
+# of the closed form. It does not repair over-confidence: a model is too sure of what it has learnt
+# by heart, under any loss. A temperature, fitted on validation samples, takes out a part of that,
+# for log loss and for focal loss alike. `FocalClassifier(calibration="temperature")` fits one.
 
 # %%
 views = {
@@ -206,9 +219,10 @@ assert (views["temperature"] < views["as is"]).all()
 pd.DataFrame(views).round(3)
 
 # %% [markdown]
-# ## So
+# ## In short
 #
-# - Train log loss first, tuned, with a threshold from costs. Try `FocalLoss(gamma=0.0)`, which is
-#   log loss with a bound on a sample's step, where positives are few.
-# - Try focal loss with `focalboost.compare_losses` on your own table, and believe its intervals.
+# - Train log loss first, tuned, with a threshold from costs. If positives are few, try
+#   `FocalLoss(gamma=0.0)`, which is log loss with a bound on a sample's step.
+# - Try focal loss and `RobustFocalLoss(0.5, 0.3)` on your own table with
+#   `focalboost.compare_losses`, and believe its intervals.
 # - Whatever you train, use probabilities and not sigmoids.
