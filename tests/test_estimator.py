@@ -1230,7 +1230,7 @@ def test_cat_features_of_catboost_may_be_text():
     )
     for name in ("text_features", "embedding_features"):
         booster = clone(BOOSTERS["catboost"]).set_params(**{name: ["word"]})
-        with pytest.raises(ValueError, match=f"{name} must be left out .* other features from them"):
+        with pytest.raises(ValueError, match=f"{name} must be left out .* other features"):
             FocalClassifier(booster).fit(table, Y)
 
 
