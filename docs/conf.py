@@ -7,6 +7,7 @@ import ast
 import importlib
 import os
 import pkgutil
+import re
 import shutil
 from importlib.metadata import version as installed
 from pathlib import Path
@@ -165,6 +166,18 @@ def fill_gallery(app):
                 write(target.with_suffix(".md"), page_of(source))
 
 
+def link_to_gallery(app, docname, content):
+    """Turn links to files of the repository, which lead there too, into links to their pages."""
+    if docname.startswith("gallery/"):
+        return
+    up = "../" * docname.count("/")
+    content[0] = re.sub(
+        r"(?<=\]\()(?:\.\./)+((?:benchmarks|examples|notebooks)/[^)#]+?)(?:\.py)?(?=[)#])",
+        lambda match: f"{up}gallery/{match[1]}" + (".md" if match[0].endswith(".py") else ""),
+        content[0],
+    )
+
+
 def check_every_name_has_its_page(app, env):
     """Warn of a name in ``__all__`` of a public module that no page documents."""
     documented = env.domains["py"].objects
@@ -182,4 +195,5 @@ def check_every_name_has_its_page(app, env):
 
 def setup(app):
     app.connect("builder-inited", fill_gallery, priority=100)
+    app.connect("source-read", link_to_gallery)
     app.connect("env-check-consistency", check_every_name_has_its_page)

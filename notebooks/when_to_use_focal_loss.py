@@ -10,7 +10,7 @@
 # # When to use focal loss
 #
 # Every sentence here is taken from a benchmark and asserted below it. The benchmark trains LightGBM
-# on 46 real imbalanced tables, three folds each, with focal loss, with its own log loss and with
+# on 46 public imbalanced tables, three folds each, with focal loss, with its own log loss and with
 # everything else that people use. Each has the same number of trials over the same parameters of
 # the trees, and early stopping and thresholds from validation samples. The protocol was written
 # before the run: `benchmarks/EVIDENCE.md`. The results of every training are in

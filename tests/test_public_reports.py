@@ -671,7 +671,7 @@ def test_class_weights_of_catboost_are_refused(option):
     from focalboost.catboost import train
 
     (name,) = option
-    message = f"{name} must be left out.*pass alpha = w / "
+    message = f"{name} must be left out.*Pass alpha to the loss"
     with pytest.raises(ValueError, match=message):
         train(catboost.Pool(X, Y), {**QUIET["catboost"], **option}, iterations=1, loss=FOCAL)
     with pytest.raises(ValueError, match=message):

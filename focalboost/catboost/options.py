@@ -14,11 +14,14 @@ _ITERATIONS = ("iterations", "num_boost_round", "n_estimators", "num_trees")
 # Steps in a leaf with CatBoost's own log loss, for two classes and for several.
 _LEAF_STEPS = ({"Newton": 10, "Gradient": 40}, {"Newton": 1, "Gradient": 10})
 
+_CLASS_WEIGHTS = (
+    "CatBoost would apply it to the samples, but the init score and the probabilities would not "
+    "take it into account. Pass alpha to the loss, or alpha='balanced' to FocalClassifier."
+)
 _ALWAYS = (
     Refused(("scale_pos_weight",), (1, None), ALPHA),
-    # CatBoost would apply them, but the init score would not take them into account.
-    Refused(("class_weights",), (None,), ALPHA),
-    Refused(("auto_class_weights",), (None, "None"), ALPHA),
+    Refused(("class_weights",), (None,), _CLASS_WEIGHTS),
+    Refused(("auto_class_weights",), (None, "None"), _CLASS_WEIGHTS),
     Refused(("boost_from_average",), (False, None), START),
     Refused(("model_shrink_rate",), (0, None), "CatBoost cannot shrink with an init score."),
     Refused(
