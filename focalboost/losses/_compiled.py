@@ -416,7 +416,10 @@ def _compile(name: str, constants: Values, kinds: Values, is_cached: bool) -> Va
     # The compiler may choose the order of a sum.
     sums = {"reassoc"} if name.endswith("sums") else set()
     options = {**_LOOP, "fastmath": _LOOP["fastmath"] | sums} if name != "matrix" else _EXACT
-    make = njit(tuple(signature[name]), cache=is_cached, nogil=True, **options)
+    # CatBoost's threads call these for few samples: releasing Python's lock would cost them more
+    # than the others gain.
+    keeps_lock = name in ("negative_pairs", "matrix")
+    make = njit(tuple(signature[name]), cache=is_cached, nogil=not keeps_lock, **options)
     return make(loops(digest())[name](*constants))
 
 
