@@ -144,7 +144,7 @@ def objective(loss: Any, *, max_step: float | None = 4.0) -> Objective:
 
     With several classes CatBoost calls the objective once for each sample, from one thread at a
     time, and asks for the full Hessian. A loss provides it as ``gradient_matrix``; for a loss
-    without that method CatBoost gets the diagonal. On one thread training takes about twenty times
+    without that method CatBoost gets the diagonal. On one thread training takes ten to twenty times
     as long as with CatBoost's own loss, and on several threads even longer, as they wait for each
     other in Python: set ``thread_count=1`` (see the benchmarks). With two classes, a binary loss is
     faster.
