@@ -24,6 +24,7 @@ from pathlib import Path
 import arms
 import confidence
 import datasets
+import ensemble
 import joblib
 import noise
 import pandas as pd
@@ -46,6 +47,7 @@ PARTS = {
     "xgboost": 4,
     "catboost": 4,
     "multiclass": 4,
+    "ensemble": 1,
     "published": 16,
 }
 SPLITS = 3
@@ -55,6 +57,7 @@ SMOKE = {
     "confidence": (["yeast6"], ["own", "focal, gamma 2"]),
     "multiclass": (["ecoli"], ["own", "focal"]),
     "xgboost": (["ecoli3"], ["own", "focal"]),
+    "ensemble": (["ecoli3"], ["own", "gammas 0, 1, 2 and 5"]),
     "published": (["ecoli3"], ["own", "focal"]),
     "catboost": (["ecoli3"], ["own", "focal"]),
 }
@@ -120,6 +123,17 @@ def tasks(part, options):
             for fold in folds
             for name in options.sets or confidence.SETS
             for arm in confidence.ARMS
+        ]
+    if part == "ensemble":
+        return [
+            (
+                {"set": name, "fold": fold, "booster": "lightgbm", "arm": arm},
+                ensemble.one_task,
+                (SPLITS, folder),
+            )
+            for fold in folds
+            for name in options.sets or datasets.binary_names(folder)
+            for arm in ensemble.ARMS
         ]
     sets = [name for name in datasets.PUBLISHED if folder or name not in datasets.FOLDER]
     return [

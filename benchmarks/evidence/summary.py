@@ -27,7 +27,10 @@ def summary(folder):
         if table is not None:
             main_tables(part, table, positives)
             figure_of_differences(table, folder / f"{part}.png")
-    for part, tables in (("noise", noise), ("confidence", confidence), ("published", published)):
+    others = {
+        "noise": noise, "confidence": confidence, "ensemble": ensemble, "published": published
+    }  # fmt: skip
+    for part, tables in others.items():
         table = read(folder, part)
         if table is not None:
             tables(table, folder)
@@ -341,6 +344,15 @@ def confidence(table, folder):
     axes.set(xlabel="rounds", ylabel="log loss", yscale="log")
     axes.legend(fontsize="x-small", ncols=3)
     figure.savefig(folder / "confidence.png", dpi=150)
+
+
+def ensemble(table, folder):
+    print("\n## ensemble")
+    failures(table)
+    arms = [arm for arm in pd.unique(table["arm"]) if arm != OWN]
+    show("Means of four models against four seeds of own log loss", against(table, arms, OWN))
+    seeds = "gamma 2"
+    show(f"Means of four models against four seeds of {seeds}", against(table, arms[-1:], seeds))
 
 
 def published(table, folder):
