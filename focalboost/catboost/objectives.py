@@ -80,8 +80,8 @@ class Objective(_Called):
         return self._kernel.negative_pairs(self.max_step, self.start)
 
     @cached_property
-    def _matrix(self) -> Any:
-        return self._kernel.gradient_matrix(self.max_step)
+    def _rows(self) -> Any:
+        return self._kernel.negative_rows(self.max_step)
 
     def calc_ders_multi(self, approxes: Array, target: float, weight: float) -> Any:
         """Return the derivatives of one sample of several classes."""
@@ -91,8 +91,8 @@ class Objective(_Called):
             raise ValueError(f"raw_prediction must be {k} finite scores, got {approxes}.")
         if target not in range(k):
             raise ValueError(f"y_true must be a whole number from 0 to {k - 1}, got {target}.")
-        gradient, matrix = self._matrix(int(target), approxes)[:2]
-        return (-weight * gradient).tolist(), (-weight * matrix).tolist()
+        rows = self._rows(int(target), approxes, weight)[0].tolist()
+        return rows[0], rows[1:]
 
     def calc_ders_range(self, approxes: Any, targets: Any, weights: Any) -> Array:
         y, z, w = self._samples(approxes, targets, weights)

@@ -183,16 +183,22 @@ def loops(key: int) -> dict[str, Callable[..., Function]]:
 
         return loop
 
-    def matrix() -> Function:
+    def negative_rows() -> Function:
         def of_sample(
-            a: Values, log_a: Values, gamma: Values, max_step: float, y: Values, z: Values
-        ) -> tuple[Values, Values, int]:
+            a: Values, log_a: Values, gamma: Values, max_step: float, y: Values, z: Values, w: float
+        ) -> tuple[Values, int]:
             gradient, matrix = _softmax.gradient_matrix(a, log_a, gamma, max_step, y, z)
-            return gradient, matrix, key
+            n_classes = len(z)
+            rows = np.empty((n_classes + 1, n_classes))
+            for j in range(n_classes):
+                rows[0, j] = -w * gradient[j]
+                for i in range(n_classes):
+                    rows[i + 1, j] = -w * matrix[i, j]
+            return rows, key
 
         return of_sample
 
-    makers = (derivatives, negative_pairs, sums, softmax_derivatives, softmax_losses, matrix)
+    makers = (derivatives, negative_pairs, sums, softmax_derivatives, softmax_losses, negative_rows)
     return {make.__name__: make for make in makers}
 
 
@@ -411,14 +417,14 @@ def _compile(name: str, constants: Values, kinds: Values, is_cached: bool) -> Va
         "sums": [*3 * [number], y, z, w],
         "softmax_derivatives": [column, column, number, number, column, matrix, pairs, pairs],
         "softmax_losses": [column, column, column, matrix, array(np.float64, is_read=False)],
-        "matrix": [column, column, column, number, whole, column],
+        "negative_rows": [column, column, column, number, whole, column, number],
     }
     # The compiler may choose the order of a sum.
     sums = {"reassoc"} if name.endswith("sums") else set()
-    options = {**_LOOP, "fastmath": _LOOP["fastmath"] | sums} if name != "matrix" else _EXACT
+    options = {**_LOOP, "fastmath": _LOOP["fastmath"] | sums} if name != "negative_rows" else _EXACT
     # CatBoost's threads call these for few samples: releasing Python's lock would cost them more
     # than the others gain.
-    keeps_lock = name in ("negative_pairs", "matrix")
+    keeps_lock = name in ("negative_pairs", "negative_rows")
     make = njit(tuple(signature[name]), cache=is_cached, nogil=not keeps_lock, **options)
     return make(loops(digest())[name](*constants))
 
@@ -553,6 +559,10 @@ def _fixed_of_all(gamma: Array) -> float:
     return _fixed(gamma[0]) if np.all(gamma == gamma[0]) else _ANY
 
 
-def gradient_matrix() -> Callable[..., tuple[Values, Values, int]] | None:
-    """Return `_softmax.gradient_matrix` of one sample, or None without numba."""
-    return _function("matrix", ())  # type: ignore[no-any-return]
+def negative_rows() -> Callable[..., tuple[Values, int]] | None:
+    """Return a function of one sample, or None without numba.
+
+    The first result of the function is an array: minus `_softmax.gradient_matrix`, the gradient
+    above the matrix, times the weight.
+    """
+    return _function("negative_rows", ())  # type: ignore[no-any-return]

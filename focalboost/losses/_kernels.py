@@ -98,6 +98,19 @@ class Kernel(ABC):
         """Return a function of one sample's label and scores, for several classes."""
         raise NotImplementedError
 
+    def negative_rows(self, max_step: float | None) -> Callable[[int, Array, float], Values]:
+        """Return a function of one sample's label, scores and weight, for several classes.
+
+        The first result of the function is an array: minus `gradient_matrix`, the gradient above
+        the matrix, times the weight.
+        """
+        of_sample = self.gradient_matrix(max_step)
+
+        def rows(label: int, z: Array, w: float) -> tuple[Array]:
+            return (-w * np.vstack(of_sample(label, z)[:2]),)
+
+        return rows
+
     def fill(
         self,
         y: Array,
@@ -405,8 +418,22 @@ class SoftmaxKernel(Kernel):
         return gradient.T, curvature.T
 
     def gradient_matrix(self, max_step: float | None) -> Callable[[int, Array], Values]:
-        function = _compiled.gradient_matrix() or _softmax.gradient_matrix
-        return partial(function, *self._parameters(), largest_step(max_step))
+        parameters = *self._parameters(), largest_step(max_step)
+        rows = _compiled.negative_rows()
+        if rows is None:
+            return partial(_softmax.gradient_matrix, *parameters)
+
+        def of_sample(label: int, z: Array) -> tuple[Array, Array]:
+            found = rows(*parameters, label, z, -1.0)[0]
+            return found[0], found[1:]
+
+        return of_sample
+
+    def negative_rows(self, max_step: float | None) -> Callable[[int, Array, float], Values]:
+        rows = _compiled.negative_rows() if self.has_compiled() else None
+        if rows is None:
+            return super().negative_rows(max_step)
+        return partial(rows, *self._parameters(), largest_step(max_step))
 
     def compiled_formula(self, max_step: float | None) -> Formulas | None:
         weights, _, gamma = self._parameters()
