@@ -113,27 +113,21 @@ def tasks(part, options):
             for kind, level in kinds
             for arm in arms.NOISE
         ]  # fmt: skip
-    if part == "confidence":
+    untuned = {
+        "confidence": (confidence, confidence.SETS),
+        "ensemble": (ensemble, datasets.binary_names(folder)),
+    }
+    if part in untuned:
+        module, sets = untuned[part]
         return [
             (
                 {"set": name, "fold": fold, "booster": "lightgbm", "arm": arm},
-                confidence.one_task,
+                module.one_task,
                 (SPLITS, folder),
             )
             for fold in folds
-            for name in options.sets or confidence.SETS
-            for arm in confidence.ARMS
-        ]
-    if part == "ensemble":
-        return [
-            (
-                {"set": name, "fold": fold, "booster": "lightgbm", "arm": arm},
-                ensemble.one_task,
-                (SPLITS, folder),
-            )
-            for fold in folds
-            for name in options.sets or datasets.binary_names(folder)
-            for arm in ensemble.ARMS
+            for name in options.sets or sets
+            for arm in module.ARMS
         ]
     sets = [name for name in datasets.PUBLISHED if folder or name not in datasets.FOLDER]
     return [

@@ -39,9 +39,10 @@ def main():
             verbose_eval=50,
             loss=FocalLoss(gamma=2.0),
         )
-        proba = focalboost.dask.predict_proba(client, found, X[20_000:])  # lazy, in four chunks
+        booster = found["booster"]
+        best = booster[: booster.best_iteration + 1]  # XGBoost keeps the rounds after the best one
+        proba = focalboost.dask.predict_proba(client, best, X[20_000:])  # lazy, in four chunks
         mean, rate = da.compute(proba[:, 1].mean(), y[20_000:].mean())
-    booster = found["booster"]
     print(f"rounds: {booster.num_boosted_rounds()}, best round: {booster.best_iteration}")
     print(f"rate of positives: {rate:.4f}, mean probability: {mean:.4f}")
     losses = found["history"]["validation"]["focal_loss"]

@@ -58,6 +58,7 @@ def main():
         datasets=datasets,
     ).fit()
     booster = RayTrainReportCallback.get_model(result.checkpoint)
+    booster = booster[: booster.best_iteration + 1]  # XGBoost keeps the rounds after the best one
     columns = booster.feature_names
     rows = xgboost.DMatrix(X[4_000:], feature_names=columns)
     proba = focalboost.predict_proba(booster, rows)[:, 1]

@@ -84,12 +84,13 @@ def refit(
     """
     booster = as_booster(booster)
     decay_rate = check_real("decay_rate", decay_rate, "in [0, 1]", lambda v: 0 <= v <= 1)
-    loss = continued(loss, read_record(booster), "booster")
+    record = read_record(booster)
+    loss = continued(loss, record, "booster")
     if loss is None:
         raise ValueError("loss must be given if the booster does not hold it, got None.")
     loss = as_loss(loss)
     text = booster.model_to_string(num_iteration=-1)
-    if read_record(booster) is None:
+    if record is None:
         text = with_record(text, to_text(loss))
     if _values("is_linear", text).any():
         raise ValueError("booster must have no linear trees: their leaves are not single values.")
