@@ -343,6 +343,7 @@ COMPILED_AS_ANOTHER = [
     _without_bound(TWO),
     _without_bound(SEVERAL),
     _compiled_as(TWO, "LossOfGamma0", sum_of_losses=FocalLoss(0.0).kernel.sum_of_losses),
+    _compiled_as(SEVERAL, "LossForLogLoss", compiled_loss=lambda _: SEVERAL.kernel.compiled_loss()),
     _compiled_as(
         TWO,
         "OtherSign",

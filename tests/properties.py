@@ -699,12 +699,13 @@ def compiled_loop_is_the_same(loss):
         labels_of_both.append(np.random.default_rng(3).uniform(size=len(z)))
     for labels in labels_of_both:
         with np.errstate(all="ignore"):
-            pairs = [(False, kernel.loss(labels, z))]
-            if not loss.is_multiclass:
-                pairs.append((True, kernel.classes.log_loss(labels, loss.log_odds(z))))
+            pairs = [
+                (False, kernel.loss(labels, z)),
+                (True, kernel.classes.log_loss(labels, loss.log_odds(z))),
+            ]
         for is_log_loss, by_numpy in pairs:
             if loss.is_multiclass:
-                of_each = kernel.compiled_loss()(labels, z)
+                of_each = kernel.compiled_loss(is_log_loss)(labels, z)
             else:
                 of_each = [
                     kernel.sum_of_losses(labels[[i]], z[[i]], None, is_log_loss)

@@ -158,27 +158,39 @@ def loops(key: int) -> dict[str, Callable[..., Function]]:
             a: Values,
             gamma: Values,
             max_step: float,
-            least: float,
             y: Values,
             z: Values,
             gradient: Values,
             curvature: Values,
         ) -> tuple[int, int]:
-            n_left = 0
-            room = np.empty((_softmax_blocks.rows_of_room(len(a)), _softmax_blocks.SIZE))
+            n_left, limit = 0, _softmax_blocks.smallest_q(gamma)
+            by_class, room = _softmax_blocks.room_by_class(len(a)), _softmax_blocks.room()
             for start in range(0, len(y), _softmax_blocks.SIZE):
-                n_left += _softmax_blocks.fill_block(
-                    a, gamma, exponent, max_step, least, y, z, gradient, curvature, start, room
-                )
+                n_left += _softmax_blocks.derivatives_of_block(
+                    a, gamma, exponent, max_step, limit,
+                    y, z, gradient, curvature, start, by_class, room,
+                )  # fmt: skip
             return n_left, key
 
         return loop
 
     def softmax_losses(exponent: float) -> Function:
         def loop(a: Values, gamma: Values, y: Values, z: Values, losses: Values) -> int:
-            room = np.empty((6, _softmax_blocks.SIZE))
+            room = _softmax_blocks.room()
             for start in range(0, len(y), _softmax_blocks.SIZE):
                 _softmax_blocks.losses_of_block(a, gamma, exponent, y, z, losses, start, room)
+            return key
+
+        return loop
+
+    def softmax_log_losses(exponent: float) -> Function:
+        def loop(a: Values, gamma: Values, y: Values, z: Values, losses: Values) -> int:
+            limit = _softmax_blocks.smallest_q(gamma)
+            by_class, room = _softmax_blocks.room_by_class(len(a)), _softmax_blocks.room()
+            for start in range(0, len(y), _softmax_blocks.SIZE):
+                _softmax_blocks.log_losses_of_block(
+                    a, gamma, exponent, limit, y, z, losses, start, by_class, room
+                )
             return key
 
         return loop
@@ -198,7 +210,10 @@ def loops(key: int) -> dict[str, Callable[..., Function]]:
 
         return of_sample
 
-    makers = (derivatives, negative_pairs, sums, softmax_derivatives, softmax_losses, negative_rows)
+    makers = (
+        derivatives, negative_pairs, sums, softmax_derivatives, softmax_losses, softmax_log_losses,
+        negative_rows,
+    )  # fmt: skip
     return {make.__name__: make for make in makers}
 
 
@@ -327,9 +342,16 @@ def _register() -> None:
         _formulas.log_odds,
         _formulas.log_loss,
         _derive,
-        _softmax_blocks.fill_block,
+    ]
+    # Inlined before the compilation, so that the compiler sees where each array comes from.
+    blocks: list[Values] = [
+        _softmax_blocks.smallest_q,
+        _softmax_blocks.room,
+        _softmax_blocks.room_by_class,
+        _softmax_blocks.shares_of_block,
+        _softmax_blocks.derivatives_of_block,
         _softmax_blocks.losses_of_block,
-        _softmax_blocks.rows_of_room,
+        _softmax_blocks.log_losses_of_block,
     ]
     # Small functions of many scalars: forced inlining would only lengthen the compilation.
     called: list[Values] = [
@@ -347,6 +369,8 @@ def _register() -> None:
         register_jitable(**_STRAIGHT)(formula)
     for formula in called:
         register_jitable(error_model="numpy")(formula)
+    for formula in blocks:
+        overload(formula, inline="always", strict=False)(lambda *_, formula=formula: formula)
 
 
 @cache
@@ -411,12 +435,14 @@ def _compile(name: str, constants: Values, kinds: Values, is_cached: bool) -> Va
     z = array(scores)
     column = array(np.float64)
     matrix, pairs = array(np.float64, 2), array(np.float64, 2, is_read=False)
+    losses = [column, column, column, matrix, array(np.float64, is_read=False)]
     signature = {
         "derivatives": [*5 * [number], y, z, w, *2 * [array(results, is_read=False)]],
         "negative_pairs": [*5 * [number], y, z, w, pairs],
         "sums": [*3 * [number], y, z, w],
-        "softmax_derivatives": [column, column, number, number, column, matrix, pairs, pairs],
-        "softmax_losses": [column, column, column, matrix, array(np.float64, is_read=False)],
+        "softmax_derivatives": [column, column, number, column, matrix, pairs, pairs],
+        "softmax_losses": losses,
+        "softmax_log_losses": losses,
         "negative_rows": [column, column, column, number, whole, column, number],
     }
     # The compiler may choose the order of a sum.
@@ -492,20 +518,25 @@ def softmax(
     loop = _function("softmax_derivatives", (_fixed_of_all(gamma),))
     if loop is None:
         return None
-    least = _softmax_blocks.limit(gamma)
 
     def derivatives(y: Array, z: Array) -> tuple[Array, Array, int]:
         y, z = np.ascontiguousarray(y), np.ascontiguousarray(z)
         gradient, curvature = np.empty_like(z), np.empty_like(z)
-        n_left, _ = loop(a, gamma, max_step, least, y, z, gradient, curvature)
+        n_left, _ = loop(a, gamma, max_step, y, z, gradient, curvature)
         return gradient, curvature, n_left
 
     return derivatives
 
 
-def softmax_loss(a: Array, gamma: Array) -> Callable[[Array, Array], Array] | None:
-    """Return softmax focal loss as a function of labels and scores, or None without numba."""
-    loop = _function("softmax_losses", (_fixed_of_all(gamma),))
+def softmax_loss(
+    a: Array, gamma: Array, is_log_loss: bool
+) -> Callable[[Array, Array], Array] | None:
+    """Return softmax focal loss, or the log loss of its probabilities, or None without numba.
+
+    It is a function of labels and scores, NaN for samples that are left to `_softmax`.
+    """
+    name = "softmax_log_losses" if is_log_loss else "softmax_losses"
+    loop = _function(name, (_fixed_of_all(gamma),))
     if loop is None:
         return None
 

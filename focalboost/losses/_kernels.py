@@ -136,8 +136,8 @@ class Kernel(ABC):
         """Return `gradient_curvature` as a compiled function of a block of samples, or None."""
         return None
 
-    def compiled_loss(self) -> Function | None:
-        """Return `loss` as a compiled function of a block of samples, or None."""
+    def compiled_loss(self, is_log_loss: bool = False) -> Function | None:
+        """Return `loss`, or log loss, as a compiled function of a block of samples, or None."""
         return None
 
     def has_compiled(self) -> bool:
@@ -151,13 +151,7 @@ class Kernel(ABC):
     def mean(self, y: Array, z: Array, w: Array | None) -> float:
         """Return the weighted mean of `loss`."""
         found = self.compiled_mean(y, z, w)
-        if found is not None:
-            return found
-        # The mean loss of single precision scores is taken in double precision.
-        losses = np.empty(y.shape)
-        formula = (self.compiled_loss() if use_compiled(len(z)) else None) or self.loss
-        by_blocks(lambda y, z: (formula(y, z),), [losses], y, z, None)
-        return weighted_mean(losses, w)
+        return _mean_by_blocks(self.loss, y, z, w) if found is None else found
 
     def compiled_mean(
         self, y: Array, z: Array, w: Array | None, is_log_loss: bool = False
@@ -166,7 +160,12 @@ class Kernel(ABC):
 
         Return None where there is no compiled loop, or where it gives no finite mean.
         """
-        total = self.sum_of_losses(y, z, w, is_log_loss) if use_compiled(len(z)) else None
+        if not use_compiled(len(z)):
+            return None
+        of_block = self.compiled_loss(is_log_loss)
+        if of_block:
+            return _mean_by_blocks(of_block, y, z, w)
+        total = self.sum_of_losses(y, z, w, is_log_loss)
         if total is None:
             return None
         weights = float(len(z)) if w is None else float(np.sum(w, dtype=np.float64))
@@ -453,17 +452,20 @@ class SoftmaxKernel(Kernel):
 
         return derivatives
 
-    def compiled_loss(self) -> Function | None:
+    def compiled_loss(self, is_log_loss: bool = False) -> Function | None:
         weights, _, gamma = self._parameters()
-        loop = _compiled.softmax_loss(weights, gamma) if self.has_compiled() else None
+        loop = _compiled.softmax_loss(weights, gamma, is_log_loss) if self.has_compiled() else None
         if loop is None:
             return None
+
+        def by_numpy(y: Array, z: Array) -> Array:
+            return self.classes.log_loss(y, self.log_odds(z)) if is_log_loss else self.loss(y, z)
 
         def losses(y: Array, z: Array) -> Array:
             found = loop(y, z)
             if not is_finite(found):
                 left = ~np.isfinite(found)
-                found[left] = self.loss(y[left], z[left])
+                found[left] = by_numpy(y[left], z[left])
             return found
 
         return losses
@@ -521,6 +523,13 @@ class SoftmaxKernel(Kernel):
     def _parameters(self) -> tuple[Array, Array, Array]:
         weights = np.asarray(self.alpha)
         return weights, np.log(weights), np.asarray(self.gamma)
+
+
+def _mean_by_blocks(loss: Function, y: Array, z: Array, w: Array | None) -> float:
+    # The mean loss of single precision scores is taken in double precision.
+    losses = np.empty(y.shape)
+    by_blocks(lambda y, z: (loss(y, z),), [losses], y, z, None)
+    return weighted_mean(losses, w)
 
 
 def _by_class(z: Array) -> Array:

@@ -2,10 +2,10 @@
 
 The formulas are those of `_softmax`, in linear space: ``p[c]`` and ``q[c]`` are a class's
 exponential and the sum of the others', divided by the sum of all. Nothing cancels, and one
-exponential and one logarithm for each class are enough; a sample whose q is below `limit` is left
-to `_softmax`, which works with logarithms. The inner loops run over samples, so that the compiler
-can vectorise them, and each has few arrays, so that the compiler can tell that the arrays do not
-overlap.
+exponential and one logarithm for each class are enough; a sample whose q is below `smallest_q` is
+left to `_softmax`, which works with logarithms. The inner loops run over samples, so that the
+compiler can vectorise them. It does so where it sees that no arrays overlap: each is allocated by
+itself, and the functions of a block are inlined before anything is compiled.
 """
 
 from __future__ import annotations
@@ -13,55 +13,50 @@ from __future__ import annotations
 import numpy as np
 
 from focalboost.losses._formulas import exp, log, log1p, power
-from focalboost.losses._types import Array, Values
+from focalboost.losses._types import Values
 
 SIZE = 128
 
 
-def limit(gamma: Array) -> float:
+def smallest_q(gamma: Values) -> float:
     """Return the least q for which ``q**(gamma + 2)`` is well above the smallest number."""
     return float(10.0 ** (-290.0 / (np.max(gamma) + 2.0)))
 
 
-def rows_of_room(n_classes: int) -> int:
-    """Return how many numbers `fill_block` needs room for, for each sample of a block."""
-    return 4 * n_classes + 7
+def room_by_class(n_classes: int) -> Values:
+    """Return four arrays of a number for each class and sample of a block."""
+    shape = n_classes, SIZE
+    return np.empty(shape), np.empty(shape), np.empty(shape), np.empty(shape)
 
 
-def fill_block(
-    a: Values,
-    gamma: Values,
-    exponent: float,
-    max_step: float,
-    least: float,
-    y: Values,
-    z: Values,
-    gradient: Values,
-    curvature: Values,
-    start: int,
-    room: Values,
-) -> int:
-    """Write the derivatives of a block, NaN for samples left to `_softmax`; return their number."""
-    k, m = z.shape[1], min(SIZE, len(y) - start)
-    L, p, q, t = room[:k], room[k : 2 * k], room[2 * k : 3 * k], room[3 * k : 4 * k]
-    top, run, share, own_p, own_q, own_a, own_gamma = room[4 * k :]
+def room() -> Values:
+    """Return six arrays of a number for each sample of a block."""
+    return (
+        np.empty(SIZE), np.empty(SIZE), np.empty(SIZE),
+        np.empty(SIZE), np.empty(SIZE), np.empty(SIZE),
+    )  # fmt: skip
+
+
+def shares_of_block(
+    z: Values, start: int, L: Values, p: Values, q: Values, least: Values, run: Values, top: Values
+) -> None:
+    """Write -log p, p and q of each class, and the least q of each sample."""
+    k, m = z.shape[1], min(SIZE, len(z) - start)
     for i in range(m):
         top[i] = -np.inf
         run[i] = 0.0
+        least[i] = 0.0
     for c in range(k):
         L_c = L[c]
         for i in range(m):
             L_c[i] = z[start + i, c]
-        for i in range(m):
             top[i] = max(top[i], L_c[i])
     # q is the sum of the exponentials before and after a class.
     for c in range(k):
         L_c, p_c, q_c = L[c], p[c], q[c]
         for i in range(m):
             L_c[i] -= top[i]
-        for i in range(m):
             p_c[i] = exp(L_c[i])
-        for i in range(m):
             q_c[i] = run[i]
             run[i] += p_c[i]
     for i in range(m):
@@ -71,35 +66,49 @@ def fill_block(
         for i in range(m):
             q_c[i] += run[i]
             run[i] += p_c[i]
-        for i in range(m):  # q of the largest class, whose exponential is 1
-            share[i] = q_c[i] if L_c[i] == 0.0 else share[i]
+            # the sum of the others' exponentials where the class's own, the largest, is 1
+            least[i] = q_c[i] if L_c[i] == 0.0 else least[i]
     for i in range(m):
-        run[i] = log1p(share[i])
-        top[i] = 1.0 / (1.0 + share[i])
-        share[i] = np.inf
+        run[i] = log1p(least[i])
+        top[i] = 1.0 / (1.0 + least[i])
+        least[i] = np.inf
     for c in range(k):
         L_c, p_c, q_c = L[c], p[c], q[c]
         for i in range(m):
+            L_c[i] = run[i] - L_c[i]
             p_c[i] *= top[i]
             q_c[i] *= top[i]
-        for i in range(m):
-            L_c[i] = run[i] - L_c[i]
-        for i in range(m):
-            share[i] = min(share[i], q_c[i])
-    for i in range(m):
-        run[i] = share[i]  # the least q
+            least[i] = min(least[i], q_c[i])
+
+
+def derivatives_of_block(
+    a: Values,
+    gamma: Values,
+    exponent: float,
+    max_step: float,
+    limit: float,
+    y: Values,
+    z: Values,
+    gradient: Values,
+    curvature: Values,
+    start: int,
+    by_class: Values,
+    room: Values,
+) -> int:
+    """Write the derivatives, NaN for samples left to `_softmax`; return their number."""
+    k, m = z.shape[1], min(SIZE, len(y) - start)
+    L, p, q, t = by_class
+    least, run, share, own_L, own_p, own_q = room
+    shares_of_block(z, start, L, p, q, least, run, share)
     for i in range(m):
         own = np.int64(y[start + i])
-        top[i], own_p[i], own_q[i] = L[own, i], p[own, i], q[own, i]
-        own_a[i], own_gamma[i] = a[own], gamma[own]
+        own_L[i], own_p[i], own_q[i] = L[own, i], p[own, i], q[own, i]
+        run[i], share[i] = a[own], gamma[own]
     for i in range(m):
-        bend = exponent if exponent == exponent else own_gamma[i]
-        slope = power(own_q[i], bend, -log(own_q[i])) * (bend * own_p[i] * top[i] + own_q[i])
-        own_p[i] = own_a[i] * slope
-    for i in range(m):
+        bend = exponent if exponent == exponent else share[i]
+        turned_down = power(own_q[i], bend, -log(own_q[i]))
+        own_p[i] = run[i] * (turned_down * (bend * own_p[i] * own_L[i] + own_q[i]))
         own_q[i] = own_p[i] / own_q[i]
-    for i in range(m):
-        top[i] = run[i]
         share[i] = 0.0
         run[i] = 0.0
     for c in range(k):
@@ -116,7 +125,6 @@ def fill_block(
             share[i] += weight * p_i * (q_i * q_i) * inverse
             L_c[i] = q_i * (1.0 + ratio)
             q_c[i] = p_i * (ratio - 1.0) * (inverse * (A * turned_down))
-        for i in range(m):
             t_c[i] = run[i]
             run[i] += q_c[i]
     for i in range(m):
@@ -127,26 +135,20 @@ def fill_block(
         c = k - 1 - j
         L_c, p_c, q_c, t_c = L[c], p[c], q[c], t[c]
         for i in range(m):
-            t_c[i] += run[i]
+            expected = share[i] * p_c[i] * (L_c[i] + p_c[i] * (t_c[i] + run[i]))
             run[i] += q_c[i]
-        for i in range(m):
-            q_c[i] = share[i] * p_c[i] * (L_c[i] + p_c[i] * t_c[i])
-        for i in range(m):
             p_c[i] = -own_p[i] if y[start + i] == c else own_q[i] * p_c[i]
-        for i in range(m):
-            q_c[i] = max(q_c[i], abs(p_c[i]) * per_step)
-        for i in range(m):
-            top[i] = top[i] if abs(p_c[i]) + q_c[i] < np.inf else 0.0
+            q_c[i] = max(expected, abs(p_c[i]) * per_step)
+            least[i] = least[i] if abs(p_c[i]) + q_c[i] < np.inf else 0.0
         for i in range(m):
             gradient[start + i, c] = p_c[i]
-        for i in range(m):
             curvature[start + i, c] = q_c[i]
     n_left = 0
     for i in range(m):
-        n_left += not top[i] >= least
+        n_left += not least[i] >= limit
     if n_left:
         for i in range(m):
-            if not top[i] >= least:
+            if not least[i] >= limit:
                 gradient[start + i, 0] = np.nan
     return n_left
 
@@ -161,9 +163,9 @@ def losses_of_block(
     start: int,
     room: Values,
 ) -> None:
-    """Write the losses of a block."""
+    """Write the losses."""
     k, m = z.shape[1], min(SIZE, len(y) - start)
-    top, e, own_d, own_a, own_gamma, others = room
+    top, e, others, own_d, own_a, own_gamma = room
     for i in range(m):
         top[i] = -np.inf
         others[i] = 0.0
@@ -176,9 +178,9 @@ def losses_of_block(
         own_a[i], own_gamma[i] = a[own], gamma[own]
     for c in range(k):
         for i in range(m):
-            e[i] = exp(z[start + i, c] - top[i])
+            e[i] = z[start + i, c] - top[i]
         for i in range(m):
-            others[i] += 0.0 if y[start + i] == c else e[i]
+            others[i] += 0.0 if y[start + i] == c else exp(e[i])
     for i in range(m):
         bend = exponent if exponent == exponent else own_gamma[i]
         own_e = exp(own_d[i])
@@ -186,3 +188,36 @@ def losses_of_block(
         # The largest exponential is 1: that of the sample's class, or one of the others.
         L = log1p(others[i] if own_d[i] == 0.0 else others[i] - 1.0 + own_e) - own_d[i]
         losses[start + i] = own_a[i] * (power(q, bend, -log(q)) * L)
+
+
+def log_losses_of_block(
+    a: Values,
+    gamma: Values,
+    exponent: float,
+    limit: float,
+    y: Values,
+    z: Values,
+    losses: Values,
+    start: int,
+    by_class: Values,
+    room: Values,
+) -> None:
+    """Write the log losses of the probabilities, NaN for samples left to `_softmax`."""
+    k, m = z.shape[1], min(SIZE, len(y) - start)
+    L, p, q, _ = by_class
+    least, run, top, own, others, _ = room
+    shares_of_block(z, start, L, p, q, least, run, top)
+    for i in range(m):
+        others[i] = 0.0
+        own[i] = 0.0
+    for c in range(k):
+        L_c, p_c, q_c = L[c], p[c], q[c]
+        bend, weight = exponent if exponent == exponent else gamma[c], 1.0 / a[c]
+        for i in range(m):
+            # the probability but for the sum of all: p / (a * phi), with phi = slope / q
+            A = bend * p_c[i] * L_c[i] + q_c[i]
+            share = weight * p_c[i] * q_c[i] / (A * power(q_c[i], bend, -log(q_c[i])))
+            own[i] += share if y[start + i] == c else 0.0
+            others[i] += 0.0 if y[start + i] == c else share
+    for i in range(m):
+        losses[start + i] = log1p(others[i] / own[i]) if least[i] >= limit else np.nan
