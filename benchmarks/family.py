@@ -58,7 +58,7 @@ BINARY = {
     "focal, gamma 2, balanced": {"loss": FocalLoss(2.0), "alpha": "balanced"},
     "focal, gamma 2, effective number": {"loss": FocalLoss(2.0), "alpha": EffectiveNumber(0.999)},
     "asymmetric, 1 and 4": {"loss": AsymmetricLoss(1.0, 4.0)},
-    "asymmetric, 1 and 4, margin .05": {"loss": AsymmetricLoss(1.0, 4.0, 0.05)},
+    "asymmetric, 1 and 4, margin 0.05": {"loss": AsymmetricLoss(1.0, 4.0, 0.05)},
     "factor cos(p)": {"loss": ModulatedLoss("cos")},
     "factor exp(-p)": {"loss": ModulatedLoss("exp")},
     "factor exp(-p^2)": {"loss": ModulatedLoss("exp_square")},

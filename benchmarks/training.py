@@ -255,8 +255,12 @@ def catboost_runs(case: Case) -> dict[str, Run]:
     def own(loss: Any, **more: Any) -> Any:
         return catboost.train(pool, {**params, "loss_function": loss, **more})
 
+    our_params = dict(params)
+    if case.n_classes > 2:
+        del our_params["thread_count"]  # one thread, which is the default then
+
     def ours(gamma: float, max_step: float | None) -> Any:
-        return focalboost.catboost.train(pool, params, loss=case.loss(gamma), max_step=max_step)
+        return focalboost.catboost.train(pool, our_params, loss=case.loss(gamma), max_step=max_step)
 
     if case.n_classes > 2:
         return {

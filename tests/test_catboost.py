@@ -207,6 +207,22 @@ def test_defaults_are_those_of_the_own_loss(n_classes, n_columns, iterations, me
     assert differing <= {"loss_function", "eval_metric"}
 
 
+@pytest.mark.parametrize(("given", "used"), [({}, 1), ({"thread_count": 2}, 2)])
+def test_several_classes_train_on_one_thread_by_default(given, used):
+    rows = np.random.default_rng(0).normal(size=(60, 2))
+    labels = np.arange(60) % 3
+    params = {"iterations": 2, "verbose": 0, "allow_writing_files": False, **given}
+    loss = SoftmaxFocalLoss(3, gamma=2.0)
+    model = focalboost.catboost.train(catboost.Pool(rows, labels), params, loss=loss)
+    assert model.get_params()["thread_count"] == used
+    wrapped = FocalClassifier(catboost.CatBoostClassifier(**params)).fit(rows, labels)
+    assert wrapped.estimator_.get_params()["thread_count"] == used
+    binary = focalboost.catboost.train(
+        catboost.Pool(rows, labels > 0), params, loss=FocalLoss(gamma=2.0)
+    )
+    assert binary.get_params().get("thread_count") == given.get("thread_count")
+
+
 @pytest.mark.parametrize("gamma", [0.5, 2.0, 5.0])
 @pytest.mark.parametrize("alpha", [0.25, 0.9])
 def test_own_focal_is_the_same(gamma, alpha):

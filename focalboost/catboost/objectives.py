@@ -89,7 +89,7 @@ class Objective(_Called):
         # This runs twice for each sample and tree: Python's own numbers are faster for so few.
         if not (math.isfinite(sum(approxes.tolist())) and k == len(approxes)):
             raise ValueError(f"raw_prediction must be {k} finite scores, got {approxes}.")
-        if target not in range(k):
+        if not self.is_checked and target not in range(k):
             raise ValueError(f"y_true must be a whole number from 0 to {k - 1}, got {target}.")
         rows = self._rows(int(target), approxes, weight)[0].tolist()
         return rows[0], rows[1:]
@@ -146,8 +146,8 @@ def objective(loss: Any, *, max_step: float | None = 4.0) -> Objective:
     time, and asks for the full Hessian. A loss provides it as ``gradient_matrix``; for a loss
     without that method CatBoost gets the diagonal. On one thread training takes ten to twenty times
     as long as with CatBoost's own loss, and on several threads even longer, as they wait for each
-    other in Python: set ``thread_count=1`` (see the benchmarks). With two classes, a binary loss is
-    faster.
+    other in Python: set ``thread_count=1``, as `train` does by default. With two classes, a binary
+    loss is faster.
 
     For a binary loss CatBoost asks for derivatives in batches of up to 1,000 samples. If numba is
     installed (``pip install "focalboost[fast]"``), a compiled loop computes them; otherwise numpy

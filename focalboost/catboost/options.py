@@ -95,7 +95,9 @@ def defaults(
     """Return the defaults of CatBoost's own log loss, for options that the user does not set.
 
     With a Python objective CatBoost steps once in each leaf, and samples for several classes as for
-    two. Backtracking of the steps is left out: with a Python objective it uses eval_metric.
+    two. Backtracking of the steps is left out: with a Python objective it uses eval_metric. With
+    several classes CatBoost calls Python for each sample, for which its threads only wait for each
+    other, so that there is one thread.
     """
     own: dict[str, Any] = {}
     if params.get("leaf_estimation_iterations") is None:
@@ -108,6 +110,8 @@ def defaults(
     sampling = (params.get(name) for name in ("bootstrap_type", "subsample"))
     if classes.n_scores > 1 and all(value is None for value in sampling):
         own["bootstrap_type"] = "Bayesian"
+    if classes.n_scores > 1 and params.get("thread_count") is None:
+        own["thread_count"] = 1
     return own
 
 

@@ -69,7 +69,8 @@ def train(
     ``loss.inverse_link(model.predict(X, prediction_type="RawFormulaVal"))``.
 
     Unless you set them, ``leaf_estimation_iterations`` and ``bootstrap_type`` have the defaults of
-    CatBoost's own log loss. ``leaf_estimation_backtracking`` stays "No": with a Python objective
+    CatBoost's own log loss, and with several classes ``thread_count`` is 1 (see `objective`).
+    ``leaf_estimation_backtracking`` stays "No": with a Python objective
     CatBoost would use ``eval_metric`` for it. CatBoost adapts the learning rate to the data only
     for its own losses; for other losses it is 0.03 unless you set it.
 

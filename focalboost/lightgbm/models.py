@@ -13,7 +13,7 @@ from focalboost.losses._types import Array
 
 # The record is among the parameters of the model text, which LightGBM keeps when it reads and
 # writes a model. LightGBM does not warn of an unknown parameter if the parameter has no value.
-_LINE = re.compile(r"(?m)^\[focalboost: \]:(.*)\n")
+_LINE = re.compile(r"\n\[focalboost: \]:(.*)")
 
 
 def native(model: object) -> lgb.Booster | None:

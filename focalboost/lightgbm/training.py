@@ -159,6 +159,8 @@ def train(
             feval=fevals,
             init_model=init_model,
             callbacks=callbacks,
+            # seal writes the model and reads it again, which train would do here, too
+            keep_training_booster=True,
         )
     if init_score is None:
         init_score = np.zeros(classes.n_scores)

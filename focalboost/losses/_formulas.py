@@ -97,6 +97,8 @@ def slope_and_bend(gamma: float, p: Values, q: Values, L: Values, S: Values) -> 
         slope = q**gamma * (gamma*p*L + q)
         bend  = q**gamma * p * (gamma**2*p*L + (2*gamma + 1)*q - gamma*q*L)
     """
+    if gamma == 0.0:  # log loss needs no logarithm
+        return q, p * q
     return slope_and_bend_given(power(q, gamma, S), gamma, p, q, L)
 
 
