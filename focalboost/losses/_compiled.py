@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -153,48 +153,6 @@ def loops(key: int) -> dict[str, Callable[..., Function]]:
 
         return loop
 
-    def softmax_derivatives(exponent: float) -> Function:
-        def loop(
-            a: Values,
-            gamma: Values,
-            max_step: float,
-            y: Values,
-            z: Values,
-            gradient: Values,
-            curvature: Values,
-        ) -> tuple[int, int]:
-            n_left, limit = 0, _softmax_blocks.smallest_q(gamma)
-            by_class, room = _softmax_blocks.room_by_class(len(a)), _softmax_blocks.room()
-            for start in range(0, len(y), _softmax_blocks.SIZE):
-                n_left += _softmax_blocks.derivatives_of_block(
-                    a, gamma, exponent, max_step, limit,
-                    y, z, gradient, curvature, start, by_class, room,
-                )  # fmt: skip
-            return n_left, key
-
-        return loop
-
-    def softmax_losses(exponent: float) -> Function:
-        def loop(a: Values, gamma: Values, y: Values, z: Values, losses: Values) -> int:
-            room = _softmax_blocks.room()
-            for start in range(0, len(y), _softmax_blocks.SIZE):
-                _softmax_blocks.losses_of_block(a, gamma, exponent, y, z, losses, start, room)
-            return key
-
-        return loop
-
-    def softmax_log_losses(exponent: float) -> Function:
-        def loop(a: Values, gamma: Values, y: Values, z: Values, losses: Values) -> int:
-            limit = _softmax_blocks.smallest_q(gamma)
-            by_class, room = _softmax_blocks.room_by_class(len(a)), _softmax_blocks.room()
-            for start in range(0, len(y), _softmax_blocks.SIZE):
-                _softmax_blocks.log_losses_of_block(
-                    a, gamma, exponent, limit, y, z, losses, start, by_class, room
-                )
-            return key
-
-        return loop
-
     def negative_rows() -> Function:
         def of_sample(
             a: Values, log_a: Values, gamma: Values, max_step: float, y: Values, z: Values, w: float
@@ -210,11 +168,14 @@ def loops(key: int) -> dict[str, Callable[..., Function]]:
 
         return of_sample
 
-    makers = (
-        derivatives, negative_pairs, sums, softmax_derivatives, softmax_losses, softmax_log_losses,
-        negative_rows,
-    )  # fmt: skip
-    return {make.__name__: make for make in makers}
+    found = {make.__name__: make for make in (derivatives, negative_pairs, sums, negative_rows)}
+    for make in (
+        _softmax_blocks.softmax_derivatives,
+        _softmax_blocks.softmax_losses,
+        _softmax_blocks.softmax_log_losses,
+    ):
+        found[make.__name__] = partial(make, key=key)
+    return found
 
 
 def _of_numbers() -> dict[Function, Function]:
@@ -342,16 +303,8 @@ def _register() -> None:
         _formulas.log_odds,
         _formulas.log_loss,
         _derive,
-    ]
-    # Inlined before the compilation, so that the compiler sees where each array comes from.
-    blocks: list[Values] = [
         _softmax_blocks.smallest_q,
-        _softmax_blocks.room,
-        _softmax_blocks.room_by_class,
         _softmax_blocks.shares_of_block,
-        _softmax_blocks.derivatives_of_block,
-        _softmax_blocks.losses_of_block,
-        _softmax_blocks.log_losses_of_block,
     ]
     # Small functions of many scalars: forced inlining would only lengthen the compilation.
     called: list[Values] = [
@@ -369,8 +322,6 @@ def _register() -> None:
         register_jitable(**_STRAIGHT)(formula)
     for formula in called:
         register_jitable(error_model="numpy")(formula)
-    for formula in blocks:
-        overload(formula, inline="always", strict=False)(lambda *_, formula=formula: formula)
 
 
 @cache
