@@ -293,9 +293,11 @@ def link_inverts(loss):
     if loss.is_multiclass:
         z = zoo.extreme(loss)[1][:-3]
         z = z - z.mean(axis=1, keepdims=True)
-        proba = np.random.default_rng(1).dirichlet(np.ones(zoo.n_classes(loss)), 5)
-        # an equation in the sum of all, which is 1 to an ulp
-        tolerance = 1e-9
+        rng = np.random.default_rng(1)
+        logs = rng.uniform(-300.0, 0.0, size=(5, zoo.n_classes(loss)))
+        proba = np.vstack([rng.dirichlet(np.ones(logs.shape[1]), 5), softmax(logs, axis=1)])
+        # exp multiplies the rounding of a log-probability of 300 by its size, and gamma does so too
+        tolerance = 1e-11
     else:
         z = zoo.SCORES[np.abs(loss.log_odds(zoo.SCORES)) <= 15]
         # A margin is subtracted from p, which leaves no room for smaller probabilities.
