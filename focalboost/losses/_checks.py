@@ -101,7 +101,8 @@ def _as_float(value: float | Real) -> float:
 
 
 def check_whole(name: str, value: object, smallest: int) -> int:
-    if not isinstance(value, Integral) or isinstance(value, bool) or int(value) < smallest:
+    # int first, as it is the faster check
+    if not isinstance(value, int | Integral) or isinstance(value, bool) or int(value) < smallest:
         raise ValueError(f"{name} must be a whole number >= {smallest}, got {value!r}.")
     return int(value)
 
