@@ -15,10 +15,9 @@ from focalboost.losses import _formulas, _softmax, _softmax_blocks
 from focalboost.losses._blocks import in_parts
 from focalboost.losses._types import Array, Function, Values
 
-# The exponents that a loop is compiled for, and the mark of a loop for any exponent. Each loop
-# takes a fraction of a second to compile, and each loop of several classes a few seconds.
-_FIXED = (0.0, 2.0)
-_FIXED_ELSEWHERE = (2.0,)
+# The exponents that a loop is compiled for, and the mark of a loop for any exponent. With these
+# `power` needs no exp and no log; for another exponent a loop of its own would not be faster.
+_FIXED = (0.0, 1.0, 2.0)
 _ANY = float("nan")
 
 _FEW = 512
@@ -80,8 +79,8 @@ def loops(key: int) -> dict[str, Callable[..., Function]]:
     A loop over samples is made for one exponent, or for any exponent where it is NaN, and with or
     without weights, so that the compiler can treat both as constants.
 
-    numba's cache on disk compares the date of this file and the values that a function closes over.
-    With ``key`` among them, it also depends on the text of the formulas.
+    numba's cache on disk compares the date of a function's file and the values that the function
+    closes over. With ``key`` among them, it also depends on the text of the formulas.
     """
 
     def derivatives(exponent: float, is_weighted: bool) -> Function:
@@ -406,8 +405,8 @@ def _compile(name: str, constants: Values, kinds: Values, is_cached: bool) -> Va
     return make(loops(digest())[name](*constants))
 
 
-def _fixed(gamma: float, among: Sequence[float] = _FIXED_ELSEWHERE) -> float:
-    return gamma if gamma in among else _ANY
+def _fixed(gamma: float) -> float:
+    return gamma if gamma in _FIXED else _ANY
 
 
 def _as_read(y: Array, z: Array, w: Array | None) -> tuple[Array, Array, Array]:
@@ -443,7 +442,7 @@ def fill(
     """
     is_weighted = w is not None
     y, z, w = _as_read(y, z, w)
-    constants = _fixed(gamma, _FIXED), is_weighted
+    constants = _fixed(gamma), is_weighted
     loop = _function("derivatives", constants, y.dtype, z.dtype, out[0].dtype)
     if loop is None:
         return None
@@ -507,9 +506,7 @@ def negative_pairs(
     The function returns minus gradient and curvature as the columns of a new array, and whether all
     values are finite.
     """
-    plain, weighted = (
-        _function("negative_pairs", (_fixed(gamma, _FIXED), w)) for w in (False, True)
-    )
+    plain, weighted = (_function("negative_pairs", (_fixed(gamma), w)) for w in (False, True))
     if plain is None or weighted is None:
         return None
 
