@@ -322,7 +322,7 @@ def test_says_that_numba_is_missing_for_several_classes(monkeypatch):
     monkeypatch.setattr("focalboost.losses._compiled.is_missing", lambda: True)
     rows, labels, _ = make_data(n_classes=3)
     params = {**PARAMS, "iterations": 1}
-    with pytest.warns(UserWarning, match="numba is not installed: .* a fiftieth of the time"):
+    with pytest.warns(UserWarning, match="numba is not installed: .* a twentieth of the time"):
         focalboost.catboost.train(catboost.Pool(rows, labels), params, loss=SoftmaxFocalLoss(3))
 
 

@@ -221,7 +221,7 @@ def try_out(objective: Objective, n_samples: int) -> None:
     else:
         objective.calc_ders_range(np.zeros(2), np.array([0.0, 1.0]), None)
     if kernel.has_compiled() and _compiled.is_missing() and (k > 1 or n_samples > _SMALL):
-        share = "a fiftieth" if k > 1 else "two thirds"
+        share = "a twentieth" if k > 1 else "two thirds"
         warnings.warn(
             f"numba is not installed: with it, training would take about {share} of the time. "
             'Run pip install "focalboost[fast]".',
