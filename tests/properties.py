@@ -692,6 +692,21 @@ def is_a_value(loss):
         loss.alpha = 0.5
 
 
+def assert_compiled_losses_at_the_ends(kernel, is_log_loss):
+    """Scores far behind two leading classes, and scores that are no numbers."""
+    k = kernel.classes.n_classes
+    ends = np.array([-690.0, -710.0, -800.0, -1e5, -np.inf, np.inf, np.nan])
+    z = np.zeros((2 * len(ends), k))
+    z[:, 0] = np.repeat(ends, 2)
+    labels = np.tile([0.0, k - 1.0], len(ends))
+    with np.errstate(all="ignore"):
+        by_numpy = kernel.loss(labels, z)
+        if is_log_loss:
+            by_numpy = kernel.classes.log_loss(labels, kernel.log_odds(z))
+        found = kernel.compiled_loss(is_log_loss)(labels, z)
+    assert_allclose(found, by_numpy, rtol=1e-12, atol=TINY)
+
+
 def compiled_loop_is_the_same(loss):
     pytest.importorskip("numba")
     kernel = loss.kernel
@@ -707,8 +722,13 @@ def compiled_loop_is_the_same(loss):
             ]
         for is_log_loss, by_numpy in pairs:
             if loss.is_multiclass:
+                assert_compiled_losses_at_the_ends(kernel, is_log_loss)
                 of_each = kernel.compiled_loss(is_log_loss)(labels, z)
             else:
+                for end in (np.nan, np.inf, -np.inf):
+                    for label in (np.zeros(1), np.ones(1)):
+                        left = kernel.sum_of_losses(label, np.full(1, end), None, is_log_loss)
+                        assert not np.isfinite(left)
                 of_each = [
                     kernel.sum_of_losses(labels[[i]], z[[i]], None, is_log_loss)
                     for i in range(len(z))

@@ -221,6 +221,9 @@ def test_several_classes_train_on_one_thread_by_default(given, used):
         catboost.Pool(rows, labels > 0), params, loss=FocalLoss(gamma=2.0)
     )
     assert binary.get_params().get("thread_count") == given.get("thread_count")
+    # The search for splits takes longer than the derivatives do.
+    wide = focalboost.catboost.train(catboost.Pool(np.tile(rows, 10), labels), params, loss=loss)
+    assert wide.get_params().get("thread_count") == given.get("thread_count")
 
 
 @pytest.mark.parametrize("gamma", [0.5, 2.0, 5.0])

@@ -316,6 +316,18 @@ def test_link_where_a_class_has_no_gamma(gamma):
     assert_allclose(loss.predict_proba(loss.link(proba)), proba, rtol=1e-13)
 
 
+def test_link_of_extreme_weights_and_gammas(monkeypatch):
+    # The class of the largest softmax is not the most probable one.
+    loss = SoftmaxFocalLoss(3, (2.0, 200.0, 0.5), (1e-10, 1e-10, 1e10))
+    proba = np.array([[0.0018304, 0.9568956, 0.041274]])
+    with np.errstate(all="raise", under="ignore"):
+        scores = loss.link(proba)
+    assert_allclose(loss.predict_proba(scores), proba, rtol=1e-12)
+    monkeypatch.setattr(_kernels, "_LINK_STEPS", 3)
+    with pytest.raises(ValueError, match=r"gamma and alpha must be less extreme for raw scores"):
+        loss.link(proba)
+
+
 def test_calibrated_loss_is_focal_loss_elsewhere():
     y, z = zoo.extreme(FocalLoss())
     for gamma, alpha in ((2.0, None), (0.5, 0.25), (5.0, 0.9)):

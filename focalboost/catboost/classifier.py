@@ -57,7 +57,7 @@ class CatBoostAdapter:
             estimator.set_params(cat_features=cat_features)
         training = pool(job.training)
         estimator.set_params(
-            **defaults(params, None, training.num_col(), classes),
+            **defaults(params, None, training.shape, classes),
             **bound_to_loss(params, job.loss, job.max_step),
             loss_function=called,
             eval_metric=replace(

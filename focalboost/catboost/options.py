@@ -13,6 +13,9 @@ OBJECTIVE = ("loss_function", "objective")
 _ITERATIONS = ("iterations", "num_boost_round", "n_estimators", "num_trees")
 # Steps in a leaf with CatBoost's own log loss, for two classes and for several.
 _LEAF_STEPS = ({"Newton": 10, "Gradient": 40}, {"Newton": 1, "Gradient": 10})
+# With several classes, the samples for each column from which on a second thread costs more than
+# it saves: some 20 microseconds a sample and tree of waiting for Python, 0.3 ms a column and tree.
+_LONG = 15
 
 _CLASS_WEIGHTS = (
     "CatBoost would apply it to the samples, but the init score and the probabilities would not "
@@ -90,15 +93,17 @@ class Link:
 
 
 def defaults(
-    params: Mapping[str, Any], iterations: int | None, n_columns: int, classes: Classes
+    params: Mapping[str, Any], iterations: int | None, shape: tuple[int, int], classes: Classes
 ) -> dict[str, Any]:
     """Return the defaults of CatBoost's own log loss, for options that the user does not set.
 
     With a Python objective CatBoost steps once in each leaf, and samples for several classes as for
-    two. Backtracking of the steps is left out: with a Python objective it uses eval_metric. With
-    several classes CatBoost calls Python for each sample, for which its threads only wait for each
-    other, so that there is one thread.
+    two. Backtracking of the steps is left out: with a Python objective it uses eval_metric.
+
+    With several classes there is one thread, unless the table is wide: CatBoost calls Python for
+    each sample, for which its threads only wait for each other.
     """
+    n_samples, n_columns = shape
     own: dict[str, Any] = {}
     if params.get("leaf_estimation_iterations") is None:
         found = (iterations, *(params.get(name) for name in _ITERATIONS))
@@ -110,7 +115,8 @@ def defaults(
     sampling = (params.get(name) for name in ("bootstrap_type", "subsample"))
     if classes.n_scores > 1 and all(value is None for value in sampling):
         own["bootstrap_type"] = "Bayesian"
-    if classes.n_scores > 1 and params.get("thread_count") is None:
+    is_long = n_samples >= _LONG * n_columns
+    if classes.n_scores > 1 and is_long and params.get("thread_count") is None:
         own["thread_count"] = 1
     return own
 

@@ -32,9 +32,9 @@ _LARGEST_STEP = 1.0 / float(np.finfo(np.float32).tiny)
 _COMPILED_FROM = 200_000
 _COMPILED_AFTER = 2_000_000
 
-# A bound on the Newton steps of the link of several classes. It takes 5 to 15, and up to 80 where
-# probabilities are below 1e-100.
-_LINK_STEPS = 200
+# A bound on the Newton steps of the link of several classes. It takes 5 to 15, and up to 190 where
+# probabilities are near 1e-300.
+_LINK_STEPS = 400
 
 Formulas = Callable[[Array, Array], tuple[Array, Array]]
 Pairs = Callable[[Array, Array, Array | None], tuple[Array, bool]]
@@ -162,7 +162,8 @@ class Kernel(ABC):
     ) -> float | None:
         """Return the weighted mean of `loss`, or of the log loss of the probabilities.
 
-        Return None where there is no compiled loop, or where it gives no finite mean.
+        Return None where there is no compiled loop, or where a loop over all samples gives no
+        finite mean.
         """
         if not use_compiled(len(z)):
             return None
@@ -467,8 +468,9 @@ class SoftmaxKernel(Kernel):
 
         def losses(y: Array, z: Array) -> Array:
             found = loop(y, z)
-            if not is_finite(found):
-                left = ~np.isfinite(found)
+            # The polynomials of the loop make numbers of NaN and of infinity.
+            if not (is_finite(found) and is_finite(z)):
+                left = ~(np.isfinite(found) & np.isfinite(z).all(axis=1))
                 found[left] = by_numpy(y[left], z[left])
             return found
 
@@ -483,6 +485,7 @@ class SoftmaxKernel(Kernel):
         logs = _softmax.log_posterior(np.log(self.alpha), self.gamma, margins)
         return np.asarray((logs - _softmax.logsumexp_of_others(logs)).T)
 
+    @np.errstate(over="ignore", under="ignore")
     def link(self, proba: Array) -> Array:
         if not (np.all(proba > 0) and np.allclose(proba.sum(axis=1), 1.0, rtol=0, atol=1e-6)):
             worst = proba[np.argmax(np.abs(proba.sum(axis=1) - 1.0) + np.any(proba <= 0, axis=1))]
@@ -493,16 +496,16 @@ class SoftmaxKernel(Kernel):
         target = np.log(proba) + np.log(self.alpha)
         if not any(self.gamma):
             return np.asarray(target - target.mean(axis=1, keepdims=True))
-        gamma = np.asarray(self.gamma)
-        is_largest = np.arange(len(gamma)) == proba.argmax(axis=1)[:, np.newaxis]
-        others = np.sum(proba, axis=1, keepdims=True, where=~is_largest)
-        margins = np.log(proba) - np.log(np.where(is_largest, others, 1.0 - proba))
-        # Newton's method for all margins and log(N), with which the softmax adds up to 1
+        # Newton's method for all margins and log(N), with which the softmax adds up to 1; it begins
+        # where all gammas are 0.
+        gamma, scores = np.asarray(self.gamma), _by_class(target)
+        margins = (scores - _softmax.logsumexp_of_others(scores)).T
         for _ in range(_LINK_STEPS):
+            is_largest = np.arange(len(gamma)) == margins.argmax(axis=1)[:, np.newaxis]
             p, q, L, S = _formulas.parts(margins)
             excess = -L - _formulas.log_tilt(gamma, p, q, L, S) - target
             ratio, bend = _formulas.ratio(L, q), gamma * p
-            rate = q + bend * ((bend - 1.0) * ratio + 2.0) / (1.0 + bend * ratio)
+            rate = q + bend / (1.0 + bend * ratio) * ((bend - 1.0) * ratio + 2.0)
             weight = p * q / rate
             surplus = np.where(is_largest, -q, p).sum(axis=1, keepdims=True)
             moved = (weight * excess).sum(axis=1, keepdims=True) - surplus
@@ -512,6 +515,11 @@ class SoftmaxKernel(Kernel):
             # what the step changes in log p, which the result is made of
             if np.all(q * np.abs(step) <= 1e-9 * np.maximum(1.0, L)):
                 break
+        else:
+            raise ValueError(
+                "gamma and alpha must be less extreme for raw scores to be found, got "
+                f"{self.gamma} and {self.alpha}."
+            )
         scores = -_formulas.parts(margins)[2]
         return np.asarray(scores - scores.mean(axis=1, keepdims=True))
 

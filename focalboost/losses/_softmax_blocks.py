@@ -203,7 +203,9 @@ def softmax_log_losses(exponent: float, key: int) -> Function:
                     own[i] += share if y[start + i] == c else 0.0
                     others[i] += 0.0 if y[start + i] == c else share
             for i in range(m):
-                losses[start + i] = log1p(others[i] / own[i]) if least[i] >= limit else np.nan
+                ratio = others[i] / own[i]
+                is_plain = least[i] >= limit and ratio < np.inf
+                losses[start + i] = log1p(ratio) if is_plain else np.nan
         return key
 
     return loop
