@@ -146,8 +146,8 @@ def loops(key: int) -> dict[str, Callable[..., Function]]:
                         loss = _formulas.log_loss(log_weights, gamma, label, score)
                     else:
                         loss = _formulas.loss(a1, a0, gamma, label, score)
-                    # NaN for a score of NaN or infinity, of which the polynomials make a number
-                    loss += 0.0 * score
+                    # of NaN and infinity the polynomials make a number
+                    loss = loss if abs(score) < np.inf else np.nan
                     of_few += loss * w[i] if is_weighted else loss
                 total += of_few
             return total, key
