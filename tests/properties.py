@@ -693,7 +693,13 @@ def is_a_value(loss):
 
 
 def assert_compiled_losses_at_the_ends(kernel, is_log_loss):
-    """Scores far behind two leading classes, and scores that are no numbers."""
+    """Scores far behind two leading classes, and scores that are no finite numbers."""
+    if kernel.classes.n_scores == 1:
+        for end in (np.nan, np.inf, -np.inf):
+            for label in (np.zeros(1), np.ones(1)):
+                left = kernel.sum_of_losses(label, np.full(1, end), None, is_log_loss)
+                assert not np.isfinite(left)
+        return
     k = kernel.classes.n_classes
     ends = np.array([-690.0, -710.0, -800.0, -1e5, -np.inf, np.inf, np.nan])
     z = np.zeros((2 * len(ends), k))
@@ -711,6 +717,8 @@ def compiled_loop_is_the_same(loss):
     pytest.importorskip("numba")
     kernel = loss.kernel
     y, z = zoo.extreme(loss)
+    for is_log_loss in (False, True):
+        assert_compiled_losses_at_the_ends(kernel, is_log_loss)
     labels_of_both = [y.astype(np.float64)]
     if not loss.is_multiclass:
         labels_of_both.append(np.random.default_rng(3).uniform(size=len(z)))
@@ -722,13 +730,8 @@ def compiled_loop_is_the_same(loss):
             ]
         for is_log_loss, by_numpy in pairs:
             if loss.is_multiclass:
-                assert_compiled_losses_at_the_ends(kernel, is_log_loss)
                 of_each = kernel.compiled_loss(is_log_loss)(labels, z)
             else:
-                for end in (np.nan, np.inf, -np.inf):
-                    for label in (np.zeros(1), np.ones(1)):
-                        left = kernel.sum_of_losses(label, np.full(1, end), None, is_log_loss)
-                        assert not np.isfinite(left)
                 of_each = [
                     kernel.sum_of_losses(labels[[i]], z[[i]], None, is_log_loss)
                     for i in range(len(z))

@@ -70,10 +70,10 @@ def train(
 
     Unless you set them, ``leaf_estimation_iterations`` and ``bootstrap_type`` have the defaults of
     CatBoost's own log loss. With several classes ``thread_count`` is 1 (see `objective`) unless you
-    set it, or the table has fewer than 15 samples for each column.
-    ``leaf_estimation_backtracking`` stays "No": with a Python objective
-    CatBoost would use ``eval_metric`` for it. CatBoost adapts the learning rate to the data only
-    for its own losses; for other losses it is 0.03 unless you set it.
+    set it, or the table has fewer than 15 samples for each column. ``leaf_estimation_backtracking``
+    stays "No": with a Python objective CatBoost would use ``eval_metric`` for it. CatBoost adapts
+    the learning rate to the data only for its own losses; for other losses it is 0.03 unless you
+    set it.
 
     Parameters
     ----------

@@ -165,6 +165,16 @@ def log_tilt(gamma: Values, p: Values, q: Values, L: Values, S: Values) -> Value
     return log1p(gamma * (p * ratio(L, q))) - gamma * S
 
 
+def share_rate(gamma: Values, p: Values, q: Values, L: Values) -> Values:
+    """Return the derivative in the margin of ``log(p / phi)``, with phi = slope / q.
+
+    It is ``q + gamma*p*((gamma*p - 1)*L + 2*q) / (gamma*p*L + q)``, which is q - p + bend / slope
+    without the cancellation at large margins.
+    """
+    r, u = ratio(L, q), gamma * p
+    return q + u / (1.0 + u * r) * ((u - 1.0) * r + 2.0)
+
+
 def log_odds(log_weights: float, gamma: float, z: Values) -> Values:
     """Return the log-odds of the probability that a raw score stands for.
 

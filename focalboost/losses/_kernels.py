@@ -480,9 +480,7 @@ class SoftmaxKernel(Kernel):
         return type(self) is SoftmaxKernel
 
     def log_odds(self, z: Array) -> Array:
-        z = _by_class(z)
-        margins = z - _softmax.logsumexp_of_others(z)
-        logs = _softmax.log_posterior(np.log(self.alpha), self.gamma, margins)
+        logs = _softmax.log_posterior(np.log(self.alpha), self.gamma, _margins(z))
         return np.asarray((logs - _softmax.logsumexp_of_others(logs)).T)
 
     @np.errstate(over="ignore", under="ignore")
@@ -498,14 +496,12 @@ class SoftmaxKernel(Kernel):
             return np.asarray(target - target.mean(axis=1, keepdims=True))
         # Newton's method for all margins and log(N), with which the softmax adds up to 1; it begins
         # where all gammas are 0.
-        gamma, scores = np.asarray(self.gamma), _by_class(target)
-        margins = (scores - _softmax.logsumexp_of_others(scores)).T
+        gamma, margins = np.asarray(self.gamma), _margins(target).T
         for _ in range(_LINK_STEPS):
             is_largest = np.arange(len(gamma)) == margins.argmax(axis=1)[:, np.newaxis]
             p, q, L, S = _formulas.parts(margins)
             excess = -L - _formulas.log_tilt(gamma, p, q, L, S) - target
-            ratio, bend = _formulas.ratio(L, q), gamma * p
-            rate = q + bend / (1.0 + bend * ratio) * ((bend - 1.0) * ratio + 2.0)
+            rate = _formulas.share_rate(gamma, p, q, L)
             weight = p * q / rate
             surplus = np.where(is_largest, -q, p).sum(axis=1, keepdims=True)
             moved = (weight * excess).sum(axis=1, keepdims=True) - surplus
@@ -533,6 +529,12 @@ def _mean_by_blocks(loss: Function, y: Array, z: Array, w: Array | None) -> floa
     losses = np.empty(y.shape)
     by_blocks(lambda y, z: (loss(y, z),), [losses], y, z, None)
     return weighted_mean(losses, w)
+
+
+def _margins(z: Array) -> Array:
+    """Return each class's score minus the logsumexp of the others, class by class."""
+    z = _by_class(z)
+    return np.asarray(z - _softmax.logsumexp_of_others(z))
 
 
 def _by_class(z: Array) -> Array:

@@ -88,20 +88,22 @@ def softmax_derivatives(exponent: float, key: int) -> Function:
             np.empty((k, SIZE)),
             np.empty((k, SIZE)),
         )
-        least, run, share = np.empty(SIZE), np.empty(SIZE), np.empty(SIZE)
+        least, run, top, share = np.empty(SIZE), np.empty(SIZE), np.empty(SIZE), np.empty(SIZE)
         own_L, own_p, own_q = np.empty(SIZE), np.empty(SIZE), np.empty(SIZE)
+        own_a, own_gamma = np.empty(SIZE), np.empty(SIZE)
+        slope, per_q = np.empty(SIZE), np.empty(SIZE)
         for start in range(0, len(y), SIZE):
             m = min(SIZE, len(y) - start)
-            shares_of_block(z, start, L, p, q, least, run, share)
+            shares_of_block(z, start, L, p, q, least, run, top)
             for i in range(m):
                 own = np.int64(y[start + i])
                 own_L[i], own_p[i], own_q[i] = L[own, i], p[own, i], q[own, i]
-                run[i], share[i] = a[own], gamma[own]
+                own_a[i], own_gamma[i] = a[own], gamma[own]
             for i in range(m):
-                bend = exponent if exponent == exponent else share[i]
+                bend = exponent if exponent == exponent else own_gamma[i]
                 turned_down = power(own_q[i], bend, -log(own_q[i]))
-                own_p[i] = run[i] * (turned_down * (bend * own_p[i] * own_L[i] + own_q[i]))
-                own_q[i] = own_p[i] / own_q[i]
+                slope[i] = own_a[i] * (turned_down * (bend * own_p[i] * own_L[i] + own_q[i]))
+                per_q[i] = slope[i] / own_q[i]
                 share[i] = 0.0
                 run[i] = 0.0
             for c in range(k):
@@ -130,7 +132,7 @@ def softmax_derivatives(exponent: float, key: int) -> Function:
                 for i in range(m):
                     expected = share[i] * p_c[i] * (L_c[i] + p_c[i] * (t_c[i] + run[i]))
                     run[i] += q_c[i]
-                    p_c[i] = -own_p[i] if y[start + i] == c else own_q[i] * p_c[i]
+                    p_c[i] = -slope[i] if y[start + i] == c else per_q[i] * p_c[i]
                     q_c[i] = max(expected, abs(p_c[i]) * per_step)
                     least[i] = least[i] if abs(p_c[i]) + q_c[i] < np.inf else 0.0
                 for i in range(m):
