@@ -11,6 +11,7 @@ from backends import QUIET, make_data, noisy_data
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit, softmax
 from sklearn._loss import HalfBinomialLoss
+from sklearn.metrics import roc_auc_score
 
 from focalboost import FocalClassifier, FocalLoss, SoftmaxFocalLoss
 
@@ -57,8 +58,10 @@ def test_early_stopping():
     assert_array_equal(model.classes_, [0, 1])
 
 
-def test_training_goes_on(tmp_path):
-    loss, data = FocalLoss(2.0, 0.25), catboost.Pool(X, Y)
+@pytest.mark.parametrize("loss", [FocalLoss(2.0, 0.25), SoftmaxFocalLoss(3, 2.0)], ids=repr)
+def test_training_goes_on(loss, tmp_path):
+    rows, labels, _ = make_data(n_classes=loss.kernel.classes.n_classes)
+    data = catboost.Pool(rows, labels)
     params = {
         "learning_rate": 0.1, "verbose": 0, "thread_count": 1, "allow_writing_files": False,
         "bootstrap_type": "No", "random_strength": 0, "boosting_type": "Plain",
@@ -66,11 +69,59 @@ def test_training_goes_on(tmp_path):
     whole = focalboost.catboost.train(data, params, iterations=10, loss=loss)
     part = focalboost.catboost.train(data, params, iterations=5, loss=loss)
     part.save_model(tmp_path / "part.cbm")
-    for model in (part, str(tmp_path / "part.cbm")):
+    # CatBoost itself continues from a model in memory in another way the second time.
+    for model in (part, part, str(tmp_path / "part.cbm")):
         more = focalboost.catboost.train(data, params, iterations=5, init_model=model, loss=loss)
         assert more.tree_count_ == 10
         assert more.get_scale_and_bias() == whole.get_scale_and_bias()
-        assert_allclose(more.predict(X), whole.predict(X), rtol=0, atol=1e-10)
+        assert_allclose(more.predict(rows), whole.predict(rows), rtol=0, atol=1e-10)
+        assert_array_equal(more.classes_, whole.classes_)
+        kind = {"prediction_type": "Class"}
+        assert_array_equal(more.predict(rows, **kind), whole.predict(rows, **kind))
+    new = focalboost.catboost.train(
+        catboost.Pool(rows[:90] + 1.0, labels[:90]), params, iterations=5, init_model=part
+    )
+    assert new.tree_count_ == 10
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("is_classifier", [False, True], ids=["train", "FocalClassifier"])
+def test_training_goes_on_from_memory_as_from_a_file(is_classifier, n_classes, tmp_path):
+    # also with trees that are drawn at random
+    loss = FocalLoss(2.0) if n_classes == 2 else SoftmaxFocalLoss(3, 2.0)
+    rows, labels, _ = make_data(n_classes=n_classes)
+    data, params = catboost.Pool(rows, labels), {**PARAMS, "iterations": 5}
+    if is_classifier:
+        focal = FocalClassifier(catboost.CatBoostClassifier(**params), loss=loss, calibration=None)
+        model = focal.fit(rows, labels).estimator_
+    else:
+        model = focalboost.catboost.train(data, params, loss=loss)
+    model.save_model(tmp_path / "model.cbm")
+    from_memory, from_file = (
+        focalboost.catboost.train(data, params, init_model=given)
+        for given in (model, tmp_path / "model.cbm")
+    )
+    assert_array_equal(from_memory.predict(rows), from_file.predict(rows))
+    raw = model.predict(rows, prediction_type="RawFormulaVal")
+    assert from_memory.get_evals_result()["learn"]["MeanLoss"][0] < loss(labels, raw)
+
+
+@pytest.mark.parametrize("asked", ["AUC", "Focal:focal_alpha=0.25;focal_gamma=2"])
+def test_metrics_of_its_own_see_the_init_score(asked):
+    # The order of the scores does not need it; CatBoost's Focal reads it from a baseline.
+    loss = FocalLoss(2.0, 0.25)
+    model = focalboost.catboost.train(
+        catboost.Pool(X, Y),
+        {**PARAMS, "custom_metric": [asked]},
+        iterations=3,
+        eval_set=(X, Y),
+        loss=loss,
+    )
+    history = model.get_evals_result()["validation"]
+    raw = model.predict(X, prediction_type="RawFormulaVal")
+    expected = roc_auc_score(Y, raw) if asked == "AUC" else loss(Y, raw)
+    assert_allclose(history[asked][-1], expected, rtol=1e-6)
+    assert_allclose(history["MeanLoss"][-1], loss(Y, raw), rtol=1e-12)
 
 
 def test_takes_files_and_categories(tmp_path):

@@ -76,12 +76,13 @@ def baselines(pools: list[cb.Pool], init_score: Any, classes: Classes) -> Iterat
                 "loss and stores it in the model, which cannot hold a score for each sample. To "
                 "use your own init scores, call catboost.train with objective(loss)."
             )
+    changed = pools if init_score is not None else []
     try:
-        for p in pools if init_score is not None else []:
+        for p in changed:
             p.set_baseline(baseline(init_score, p.num_row(), classes))
         yield
     finally:
-        for p in pools:
+        for p in changed:
             p.set_baseline(np.empty((p.num_row(), 0)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import catboost as cb
@@ -26,6 +27,14 @@ def write_record(booster: cb.CatBoost, text: str) -> cb.CatBoost:
     """Write the record into the metadata of the model, which are in its files."""
     booster.get_metadata()[_KEY] = text
     return booster
+
+
+def name_classes(booster: cb.CatBoost, names: list[int]) -> None:
+    """Write the names of classes to where CatBoost reads them under a Python objective."""
+    metadata = booster.get_metadata()
+    params = json.loads(metadata["params"])
+    params["data_processing_options"]["class_names"] = names
+    metadata["params"] = json.dumps(params)
 
 
 def raw_prediction(model: Any, data: Any) -> Array:

@@ -140,7 +140,9 @@ def objective(loss: Any, *, max_step: float | None = 4.0) -> Objective:
 
     CatBoost sets no init score for a Python objective: `train` sets it and stores it in the model.
     If you train by other means, set it as ``baseline`` of the training and validation Pools, and
-    add it to the fitted model with ``model.set_scale_and_bias(1, init_score)``.
+    add it to the fitted model with ``model.set_scale_and_bias(1, init_score)``. To continue a model
+    of `train` by other means, pass ``model.copy()``: from the model itself CatBoost would continue
+    with raw scores that lack the init score.
 
     With several classes CatBoost calls the objective once for each sample, from one thread at a
     time, and asks for the full Hessian. A loss provides it as ``gradient_matrix``; for a loss

@@ -21,8 +21,8 @@ from focalboost.catboost.data import (
     labels_of,
     training_pool,
 )
-from focalboost.catboost.metrics import metrics_of
-from focalboost.catboost.models import read_record, write_record
+from focalboost.catboost.metrics import metrics_of, need_init_score
+from focalboost.catboost.models import name_classes, read_record, write_record
 from focalboost.catboost.objectives import metric, objective, try_out
 from focalboost.catboost.options import Link, defaults, one_of, own_loss
 from focalboost.catboost.snapshots import bound_to_loss
@@ -97,9 +97,9 @@ def train(
         As in `catboost.train`. A snapshot can only be continued with the loss and ``max_step`` that
         it was made with.
     init_model : catboost.CatBoost or path, optional
-        A model from this function to continue, also on new data; it keeps its init score. CatBoost
-        cannot refit the leaves of old trees. With several classes the model must not come from a
-        file, which CatBoost does not take with a Python objective.
+        A model from this function or of a `FocalClassifier` to continue, also on new data; it keeps
+        its init score, and the result is the same from memory as from a file. CatBoost cannot refit
+        the leaves of old trees.
     loss : Loss or another object with the contract of a loss
         See `objective`. Optional with an ``init_model`` that holds its loss; a model cannot
         continue with a different loss.
@@ -169,25 +169,39 @@ def train(
     own = loss.init_score(*samples[0]) if start is None else _init_score_of(start, classes)
     init_score = in_single_precision(own)
 
-    params = metrics_of(without(params, *link.names), loss)
+    # CatBoost takes half a microsecond a sample to set a baseline, and as long to remove it. With
+    # two classes the objective and the metrics add the init score instead, if all of them can.
+    has_baseline = classes.n_scores > 1 or native or need_init_score(params)
+    added = init_score if start is None and not has_baseline else 0.0
+    params = metrics_of(without(params, *link.names), loss, added)
     params |= defaults(params, iterations, pool.shape, classes)
     asked = {"save_snapshot": save_snapshot, "snapshot_file": snapshot_file}
     given = {name: value for name, value in asked.items() if value is not None}
     params |= bound_to_loss({**params, **given}, loss, max_step)
-    called = replace(objective(loss, max_step=max_step), is_checked=True)
+    called = replace(objective(loss, max_step=max_step), start=added, is_checked=True)
     if native:
         params["loss_function"] = own_loss(loss, params, are_hard)
     else:
         try_out(called, pool.num_row())
         params["loss_function"] = called
-        params.setdefault("eval_metric", replace(metric(loss), is_checked=True))
+        params.setdefault("eval_metric", replace(metric(loss), start=added, is_checked=True))
     if are_hard:
         # Without them predict would have no labels to return if eval_metric is a Python object.
         params["class_names"] = link.class_names
+    if start is not None:
+        # A model in memory holds the raw scores that its training ended with. They may lack the
+        # init score, and CatBoost continues from them only once. A copy has none, as a file.
+        init_model = start.copy()
+    is_named_later = start is not None and classes.n_scores > 1
+    if is_named_later:
+        # CatBoost adds the new trees as a model of its own to the old ones, and refuses where a
+        # model that is not its own MultiClass names more than two classes.
+        params["classes_count"] = len(params.pop("class_names"))
+        name_classes(init_model, [])
     with (
         held(pools),
-        baselines(pools, init_score if start is None else None, classes),
-        _errors(start is not None and classes.n_scores > 1),
+        baselines(pools, init_score if start is None and has_baseline else None, classes),
+        _errors(),
     ):
         model = cb.train(
             pool,
@@ -208,22 +222,18 @@ def train(
             log_cout=log_cout,
             log_cerr=log_cerr,
         )
-    # CatBoost keeps or loses the init score, as it continues a model from a file or from memory.
+    if is_named_later:
+        name_classes(model, link.class_names)
     model.set_scale_and_bias(1.0, init_score)
     return write_record(model, to_text(loss))
 
 
 @contextmanager
-def _errors(takes_no_file: bool) -> Iterator[None]:
+def _errors() -> Iterator[None]:
     """Raise the objective's own error, which CatBoost wraps as text in an error of its own."""
     try:
         yield
     except cb.CatBoostError as error:
-        if takes_no_file and "class labels" in str(error):
-            raise ValueError(
-                "init_model must be what train returned in this process, got a loaded model: "
-                "with several classes and a Python objective CatBoost continues no loaded model."
-            ) from error
         message = re.search(r"^ValueError: (.*)", str(error), flags=re.MULTILINE)
         if message is None:
             raise
