@@ -46,7 +46,7 @@ def path(request, monkeypatch):
         monkeypatch.setattr(_kernels, "use_compiled", lambda _: True)
     else:
         monkeypatch.setattr(_kernels, "use_compiled", lambda _: False)
-        monkeypatch.setattr(_compiled, "negative_rows", lambda: None)
+        monkeypatch.setattr(_compiled, "negative_rows", lambda *_: None)
 
 
 def paths(holds, loss):

@@ -20,7 +20,7 @@ from scipy.special import logit
 from focalboost.losses import _compiled, _formulas, _softmax
 from focalboost.losses._blocks import by_blocks, is_finite, result_dtype, weighted_mean
 from focalboost.losses._classes import TWO_CLASSES, Classes, SeveralClasses
-from focalboost.losses._types import Array, Function, Pair, Values
+from focalboost.losses._types import Array, Function, Pair, Pairs, Rows, Values
 
 # The largest step whose inverse is still a normal number in single precision, in which LightGBM and
 # XGBoost keep the curvature. It is the bound where max_step is None.
@@ -37,7 +37,6 @@ _COMPILED_AFTER = 2_000_000
 _LINK_STEPS = 400
 
 Formulas = Callable[[Array, Array], tuple[Array, Array]]
-Pairs = Callable[[Array, Array, Array | None], tuple[Array, bool]]
 
 
 class Derivatives(NamedTuple):
@@ -102,16 +101,16 @@ class Kernel(ABC):
         """Return a function of one sample's label and scores, for several classes."""
         raise NotImplementedError
 
-    def negative_rows(self, max_step: float | None) -> Callable[[int, Array, float], Values]:
+    def negative_rows(self, max_step: float | None) -> Rows:
         """Return a function of one sample's label, scores and weight, for several classes.
 
-        The first result of the function is an array: minus `gradient_matrix`, the gradient above
-        the matrix, times the weight.
+        The function returns minus `gradient_matrix`, the gradient above the matrix, times the
+        weight, and whether all scores are finite.
         """
         of_sample = self.gradient_matrix(max_step)
 
-        def rows(label: int, z: Array, w: float) -> tuple[Array]:
-            return (-w * np.vstack(of_sample(label, z)[:2]),)
+        def rows(y: float, z: Array, w: float) -> tuple[Array, bool]:
+            return -w * np.vstack(of_sample(int(y), z)[:2]), is_finite(z)
 
         return rows
 
@@ -423,21 +422,21 @@ class SoftmaxKernel(Kernel):
 
     def gradient_matrix(self, max_step: float | None) -> Callable[[int, Array], Values]:
         parameters = *self._parameters(), largest_step(max_step)
-        rows = _compiled.negative_rows()
+        rows = _compiled.negative_rows(*parameters)
         if rows is None:
             return partial(_softmax.gradient_matrix, *parameters)
 
         def of_sample(label: int, z: Array) -> tuple[Array, Array]:
-            found = rows(*parameters, label, z, -1.0)[0]
+            found, _ = rows(label, z, -1.0)
             return found[0], found[1:]
 
         return of_sample
 
-    def negative_rows(self, max_step: float | None) -> Callable[[int, Array, float], Values]:
-        rows = _compiled.negative_rows() if self.has_compiled() else None
-        if rows is None:
-            return super().negative_rows(max_step)
-        return partial(rows, *self._parameters(), largest_step(max_step))
+    def negative_rows(self, max_step: float | None) -> Rows:
+        rows = None
+        if self.has_compiled():
+            rows = _compiled.negative_rows(*self._parameters(), largest_step(max_step))
+        return rows or super().negative_rows(max_step)
 
     def compiled_formula(self, max_step: float | None) -> Formulas | None:
         weights, _, gamma = self._parameters()

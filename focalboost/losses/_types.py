@@ -13,3 +13,6 @@ Parts: TypeAlias = tuple[Values, Values, Values, Values]
 # An object that is not ours, of which we only know that it has attributes.
 Foreign: TypeAlias = Any
 Function: TypeAlias = Callable[..., Any]
+# Of labels, scores and weights, and of one sample's: an array, and whether all values are finite.
+Pairs: TypeAlias = Callable[[Array, Array, Array | None], tuple[Array, bool]]
+Rows: TypeAlias = Callable[[float, Array, float], tuple[Array, bool]]
