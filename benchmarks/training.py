@@ -52,6 +52,7 @@ class Case:
     n_classes: int = 2
     is_watched: bool = False  # by a metric of training and validation data in each round
     threads: int = 2
+    steps: int = 1  # in a leaf, in CatBoost
 
     def tables(self) -> tuple[Any, Any, Any, Any]:
         """Return samples and labels for training and for validation."""
@@ -93,6 +94,8 @@ CASES = [
         "200,000 samples, 1 thread", 200_000, 20, 20, {"CatBoost": 0.75}, ("CatBoost",), threads=1
     ),
     Case("200,000 samples", 200_000, 20, 20, {"CatBoost": 1.2}, ("CatBoost",)),
+    # CatBoost's default for log loss, without a bar
+    Case("20,000 samples, 10 steps a leaf", 20_000, 20, 100, {}, ("CatBoost",), steps=10),
     Case(
         "20,000 samples, 3 classes", 20_000, 20, 20, {"CatBoost": 5.0}, ("CatBoost",), n_classes=3
     ),
@@ -246,7 +249,7 @@ def catboost_runs(case: Case) -> dict[str, Run]:
     X, y, _, _ = case.tables()
     params = {
         "iterations": case.rounds, "depth": 6, "learning_rate": 0.1, "thread_count": case.threads,
-        "verbose": 0, "allow_writing_files": False, "leaf_estimation_iterations": 1,
+        "verbose": 0, "allow_writing_files": False, "leaf_estimation_iterations": case.steps,
         "leaf_estimation_method": "Newton", "boosting_type": "Plain",
     }  # fmt: skip
     pool = catboost.Pool(X, y.astype(int))
@@ -256,8 +259,8 @@ def catboost_runs(case: Case) -> dict[str, Run]:
         return catboost.train(pool, {**params, "loss_function": loss, **more})
 
     our_params = dict(params)
-    if case.n_classes > 2:
-        del our_params["thread_count"]  # one thread, which is the default then
+    if case.threads > 1:
+        del our_params["thread_count"]  # train chooses one or all
 
     def ours(gamma: float, max_step: float | None) -> Any:
         return focalboost.catboost.train(pool, our_params, loss=case.loss(gamma), max_step=max_step)

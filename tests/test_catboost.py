@@ -1,5 +1,6 @@
 """What is particular to CatBoost: its pools, its callbacks, its own Focal."""
 
+import importlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from focalboost import FocalClassifier, FocalLoss, SoftmaxFocalLoss
 catboost = pytest.importorskip("catboost")
 focalboost = pytest.importorskip("focalboost")
 pytest.importorskip("focalboost.catboost")
+defaults = importlib.import_module("focalboost.catboost.options").defaults
 
 X, Y, W = make_data()
 PARAMS = {**QUIET["catboost"], "depth": 3, "learning_rate": 0.1}
@@ -275,6 +277,39 @@ def test_several_classes_train_on_one_thread_by_default(given, used):
     # The search for splits takes longer than the derivatives do.
     wide = focalboost.catboost.train(catboost.Pool(np.tile(rows, 10), labels), params, loss=loss)
     assert wide.get_params().get("thread_count") == given.get("thread_count")
+
+
+@pytest.mark.parametrize(
+    ("shape", "n_cores", "given", "used"),
+    [
+        ((10_000, 5), 2, {}, 1),
+        ((10_000, 5), 16, {}, None),
+        ((10_000, 5), 2, {"thread_count": 2}, 2),
+        ((9_999, 5), 2, {}, None),
+        ((50_000, 8), 2, {}, None),
+        ((50_000, 8), 2, {"leaf_estimation_iterations": 10}, 1),
+        ((50_000, 80), 2, {"leaf_estimation_iterations": 10}, None),
+        ((400_000, 8), 2, {"leaf_estimation_iterations": 10}, 1),
+    ],
+)
+def test_two_classes_train_on_one_thread_where_two_would_wait(
+    shape, n_cores, given, used, monkeypatch
+):
+    monkeypatch.setattr("focalboost.catboost.options.thread_count", lambda _: n_cores)
+    found = defaults(given, 10, shape, FocalLoss().kernel.classes)
+    assert {**found, **given}.get("thread_count") == used
+
+
+def test_own_focal_keeps_its_threads(monkeypatch):
+    monkeypatch.setattr("focalboost.catboost.options.thread_count", lambda _: 2)
+    rows = np.random.default_rng(0).normal(size=(10_000, 2))
+    params = {**PARAMS, "iterations": 1, "leaf_estimation_method": "Gradient"}
+    del params["thread_count"]
+    for native, used in ((False, 1), (True, None)):
+        model = focalboost.catboost.train(
+            catboost.Pool(rows, rows[:, 0] > 1), params, loss=FocalLoss(2.0, 0.25), native=native
+        )
+        assert model.get_params().get("thread_count") == used
 
 
 @pytest.mark.parametrize("gamma", [0.5, 2.0, 5.0])

@@ -158,12 +158,14 @@ def objective(loss: Any, *, max_step: float | None = 4.0) -> Objective:
     time, and asks for the full Hessian. A loss provides it as ``gradient_matrix``; for a loss
     without that method CatBoost gets the diagonal. On one thread training takes ten to twenty times
     as long as with CatBoost's own loss, and on several threads even longer, as they wait for each
-    other in Python: set ``thread_count=1``, as `train` does by default. With two classes, a binary
-    loss is faster.
+    other in Python: set ``thread_count=1``, as `train` does by default if the table has 15 samples
+    or more for each column. With two classes, a binary loss is faster.
 
     For a binary loss CatBoost asks for derivatives in batches of up to 1,000 samples. If numba is
     installed (``pip install "focalboost[fast]"``), a compiled loop computes them; otherwise numpy
-    does, and training takes about one and a half to two times as long.
+    does, and training takes about one and a half to two times as long. With 10,000 samples or more,
+    and some 20 columns or fewer, one thread is faster than two, which spend more time waiting for
+    each other than they save; `train` then sets ``thread_count=1`` on a machine with two cores.
 
     Parameters
     ----------

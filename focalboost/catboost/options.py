@@ -6,16 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from focalboost.boosters.options import ALPHA, START, STOPPING, Refused
+from focalboost.boosters.options import ALPHA, START, STOPPING, Refused, thread_count
 from focalboost.losses._classes import Classes
 
 OBJECTIVE = ("loss_function", "objective")
 _ITERATIONS = ("iterations", "num_boost_round", "n_estimators", "num_trees")
 # Steps in a leaf with CatBoost's own log loss, for two classes and for several.
 _LEAF_STEPS = ({"Newton": 10, "Gradient": 40}, {"Newton": 1, "Gradient": 10})
-# With several classes, the samples for each column from which on a second thread costs more than
-# it saves: some 20 microseconds a sample and tree of waiting for Python, 0.3 ms a column and tree.
+# Where a second thread costs more than it saves, as threads wait for each other in Python. With
+# several classes, where CatBoost asks for each sample: from so many samples for each column on.
 _LONG = 15
+# With two classes, on two cores: from so many samples on CatBoost asks for small batches, and to
+# wait for one takes as long as a second thread saves in a thousand cells of the table.
+_MANY, _CELLS = 10_000, 1_000
 
 _CLASS_WEIGHTS = (
     "CatBoost would apply it to the samples, but the init score and the probabilities would not "
@@ -93,19 +96,23 @@ class Link:
 
 
 def defaults(
-    params: Mapping[str, Any], iterations: int | None, shape: tuple[int, int], classes: Classes
+    params: Mapping[str, Any],
+    iterations: int | None,
+    shape: tuple[int, int],
+    classes: Classes,
+    native: bool = False,
 ) -> dict[str, Any]:
     """Return the defaults of CatBoost's own log loss, for options that the user does not set.
 
     With a Python objective CatBoost steps once in each leaf, and samples for several classes as for
     two. Backtracking of the steps is left out: with a Python objective it uses eval_metric.
 
-    With several classes there is one thread, unless the table is wide: CatBoost calls Python for
-    each sample, for which its threads only wait for each other.
+    There is one thread where more would only wait for each other in Python.
     """
     n_samples, n_columns = shape
     own: dict[str, Any] = {}
-    if params.get("leaf_estimation_iterations") is None:
+    steps = params.get("leaf_estimation_iterations")
+    if steps is None:
         found = (iterations, *(params.get(name) for name in _ITERATIONS))
         n_rounds = next((number for number in found if number is not None), 1000)
         method = params.get("leaf_estimation_method") or "Newton"
@@ -115,8 +122,13 @@ def defaults(
     sampling = (params.get(name) for name in ("bootstrap_type", "subsample"))
     if classes.n_scores > 1 and all(value is None for value in sampling):
         own["bootstrap_type"] = "Bayesian"
-    is_long = n_samples >= _LONG * n_columns
-    if classes.n_scores > 1 and is_long and params.get("thread_count") is None:
+    if classes.n_scores > 1:
+        must_wait = n_samples >= _LONG * n_columns
+    else:
+        n_batches = max(128, n_samples // 500) * (1 + steps) if isinstance(steps, int) else 0
+        is_narrow = n_samples * n_columns < _CELLS * n_batches
+        must_wait = n_samples >= _MANY and is_narrow and thread_count(None) == 2
+    if must_wait and not native and params.get("thread_count") is None:
         own["thread_count"] = 1
     return own
 

@@ -69,11 +69,10 @@ def train(
     ``loss.inverse_link(model.predict(X, prediction_type="RawFormulaVal"))``.
 
     Unless you set them, ``leaf_estimation_iterations`` and ``bootstrap_type`` have the defaults of
-    CatBoost's own log loss. With several classes ``thread_count`` is 1 (see `objective`) unless you
-    set it, or the table has fewer than 15 samples for each column. ``leaf_estimation_backtracking``
-    stays "No": with a Python objective CatBoost would use ``eval_metric`` for it. CatBoost adapts
-    the learning rate to the data only for its own losses; for other losses it is 0.03 unless you
-    set it.
+    CatBoost's own log loss, and ``thread_count`` is 1 where more threads would only wait for each
+    other (see `objective`). ``leaf_estimation_backtracking`` stays "No": with a Python objective
+    CatBoost would use ``eval_metric`` for it. CatBoost adapts the learning rate to the data only
+    for its own losses; for other losses it is 0.03 unless you set it.
 
     Parameters
     ----------
@@ -174,7 +173,7 @@ def train(
     has_baseline = classes.n_scores > 1 or native or need_init_score(params)
     added = init_score if start is None and not has_baseline else 0.0
     params = metrics_of(without(params, *link.names), loss, added)
-    params |= defaults(params, iterations, pool.shape, classes)
+    params |= defaults(params, iterations, pool.shape, classes, native)
     asked = {"save_snapshot": save_snapshot, "snapshot_file": snapshot_file}
     given = {name: value for name, value in asked.items() if value is not None}
     params |= bound_to_loss({**params, **given}, loss, max_step)
