@@ -14,7 +14,7 @@ from functools import partial
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from scipy.optimize import elementwise
+from scipy.optimize import brentq, elementwise
 from scipy.special import logit
 
 from focalboost.losses import _compiled, _formulas, _softmax
@@ -265,6 +265,8 @@ class BinaryKernel(Kernel):
 
     def score_at(self, log_odds: Array) -> Array:
         """Return the raw scores of finite log-odds, infinite where no finite score has them."""
+        if log_odds.size == 1:
+            return np.full(log_odds.shape, self._single_score_at(float(log_odds[0])))
 
         def excess(z: Array, target: Array) -> Array:
             return np.clip(self.log_odds(z), -_formulas.LARGEST, _formulas.LARGEST) - target
@@ -273,6 +275,23 @@ class BinaryKernel(Kernel):
             bracket = elementwise.bracket_root(excess, -1.0, 1.0, args=(log_odds,))
             root = elementwise.find_root(excess, bracket.bracket, args=(log_odds,)).x
         return np.where(bracket.success, root, np.copysign(np.inf, log_odds))
+
+    def _single_score_at(self, log_odds: float) -> float:
+        """Return `score_at` of one number, in a fifth of the time: each training asks for one."""
+
+        def excess(z: float) -> float:
+            found = float(self.log_odds(np.array([z]))[0])
+            return min(max(found, -_formulas.LARGEST), _formulas.LARGEST) - log_odds
+
+        with np.errstate(all="ignore"):
+            low, high = -1.0, 1.0
+            while (below := excess(low)) > 0 and math.isfinite(low):
+                low *= 2.0
+            while (above := excess(high)) < 0 and math.isfinite(high):
+                high *= 2.0
+            if below <= 0 <= above and math.isfinite(low) and math.isfinite(high):
+                return float(brentq(excess, low, high, xtol=1e-16, rtol=1e-15))
+        return math.copysign(math.inf, log_odds)
 
 
 class Margin(NamedTuple):

@@ -41,13 +41,15 @@ _CLASSES: dict[str, type[Loss]] = {
         VectorScalingLoss,
     )
 }
+# It takes a millisecond or more to look up.
+_RELEASE = version("focalboost")
 # Increase it when the code of today would misread a new record.
 FORMAT = 1
 
 
 def record_of(loss: Loss) -> dict[str, Foreign]:
     """Return a loss as json can write it: class and parameters, or the repr of another loss."""
-    record = {"format": FORMAT, "focalboost": version("focalboost")}
+    record = {"format": FORMAT, "focalboost": _RELEASE}
     cls = type(loss)
     parameters = {f.name: getattr(loss, f.name) for f in fields(loss)}  # type: ignore[arg-type]
     if _CLASSES.get(cls.__name__) is cls and all(map(_is_plain, parameters.values())):
@@ -101,7 +103,7 @@ def check_format(record: Mapping[str, Foreign]) -> None:
     if record["format"] > FORMAT:
         raise ValueError(
             f"The model was written by focalboost {record['focalboost']}, in a format that "
-            f"{version('focalboost')} cannot read. Install that release or a newer one."
+            f"{_RELEASE} cannot read. Install that release or a newer one."
         )
 
 
