@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -52,11 +52,15 @@ class Job:
 
 @dataclass(frozen=True)
 class Trained:
-    """What a booster gives back; its estimator holds the init score."""
+    """What a booster gives back."""
 
     estimator: Estimator
     history: list[float]
     n_rounds: int
+    # The raw scores of a table, init score included.
+    raw_prediction: Callable[[Table], Array]
+    # Completes the estimator, which from then on holds a record and the init score.
+    finish: Callable[[str], object]
 
 
 class Adapter(Protocol):
@@ -85,10 +89,7 @@ class Adapter(Protocol):
         """
 
     def raw_prediction(self, estimator: Estimator, X: Table) -> Array:
-        """Return the raw scores of an estimator that `fit` trained, init score included."""
-
-    def write_record(self, estimator: Estimator, text: str) -> None:
-        """Write a record into the booster of an estimator that `fit` trained."""
+        """Return the raw scores of a complete estimator, init score included."""
 
 
 class Models(Protocol):

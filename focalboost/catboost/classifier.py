@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import catboost as cb
@@ -78,7 +79,7 @@ class CatBoostAdapter:
         if evals:
             (history,) = estimator.get_evals_result()["validation"].values()
         estimator.set_scale_and_bias(1.0, init_score)
-        return Trained(estimator, history, estimator.tree_count_)
+        return self._trained(estimator, history)
 
     def fit_own(self, estimator: cb.CatBoostClassifier, job: Job) -> Trained:
         """Train the estimator in place with CatBoost's own log loss, also for early stopping."""
@@ -106,14 +107,19 @@ class CatBoostAdapter:
         history: list[float] = []
         if evals:
             (history,) = estimator.get_evals_result()["validation"].values()
-        return Trained(estimator, history, estimator.tree_count_)
+        return self._trained(estimator, history)
 
-    def write_record(self, estimator: cb.CatBoostClassifier, text: str) -> None:
-        """Write a record into the estimator that `fit` trained."""
-        models.write_record(estimator, text)
+    def _trained(self, estimator: cb.CatBoostClassifier, history: list[float]) -> Trained:
+        return Trained(
+            estimator,
+            history,
+            estimator.tree_count_,
+            partial(self.raw_prediction, estimator),
+            partial(models.write_record, estimator),
+        )
 
     def raw_prediction(self, estimator: cb.CatBoostClassifier, X: Any) -> Array:
-        """Return the raw scores of an estimator that `fit` trained, init score included."""
+        """Return the raw scores of a complete estimator, init score included."""
         return np.asarray(estimator.predict(_with_text(X), prediction_type="RawFormulaVal"))
 
 

@@ -360,15 +360,11 @@ class FocalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             ),
         )
         calibration = fit_calibration(
-            self.calibration,
-            loss,
-            lambda X: adapter.raw_prediction(trained.estimator, X),
-            training,
-            validation,
+            self.calibration, loss, trained.raw_prediction, training, validation
         )
         calibration = calibration.shifted(to_population)
         record = to_text(loss, calibration=asdict(calibration), labels=plain(classes))
-        adapter.write_record(trained.estimator, record)
+        trained.finish(record)
         self.estimator_ = trained.estimator
         self.best_iteration_ = trained.n_rounds
         name = metric.name if is_score else self.stopping_metric

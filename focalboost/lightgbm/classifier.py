@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from inspect import signature
 from typing import Any
 
@@ -11,13 +12,13 @@ import lightgbm as lgb
 import numpy as np
 from sklearn.base import clone
 
-from focalboost.boosters.objectives import warn_of_no_split
+from focalboost.boosters.objectives import Objective, warn_of_no_split
 from focalboost.boosters.options import plain_names, refuse, thread_count
 from focalboost.boosters.port import Adapter, Job, Samples, Trained
 from focalboost.lightgbm import models, options
 from focalboost.lightgbm.objectives import Metric, objective
 from focalboost.lightgbm.options import Link
-from focalboost.lightgbm.sealing import seal
+from focalboost.lightgbm.sealing import sealed
 from focalboost.lightgbm.training import keep_parameters, note_at_first
 from focalboost.losses._checks import as_list
 from focalboost.losses._types import Array
@@ -49,10 +50,12 @@ class LightGBMAdapter:
         called = replace(
             objective(job.loss, max_step=job.max_step, n_threads=n_threads), is_checked=True
         )
-        samples = job.training.y, job.training.weight
-        warn_of_no_split(called, samples, job.init_score, *options.min_curvature(params))
+        rows = job.training
+        warn_of_no_split(
+            called, (rows.y, rows.weight), job.init_score, *options.min_curvature(params)
+        )
         estimator.set_params(
-            objective=called,
+            objective=_of_training(called, rows),
             metric="None",
             class_weight=None,
             feature_pre_filter=False,
@@ -73,19 +76,22 @@ class LightGBMAdapter:
             }
             if job.patience is not None:
                 callbacks.append(lgb.early_stopping(job.patience, verbose=False))
-        rows = job.training
         estimator.fit(
             plain_names(rows.X), rows.y, sample_weight=rows.weight,
             init_score=classes.repeat(job.init_score, len(rows.y)), callbacks=callbacks, **evals,
         )  # fmt: skip
-        # From here on the estimator has LightGBM's own objective, and needs no focalboost.
-        sealed = seal(estimator.booster_, job.init_score)
-        # LGBMClassifier has no public way to take another booster.
-        estimator._Booster = sealed  # noqa: SLF001
-        estimator.set_params(objective=None, metric=None)
-        estimator._objective = link.params["objective"]  # noqa: SLF001
-        values = [v for by_name in history.values() for v in by_name.values()]
-        return Trained(estimator, values[0] if values else [], sealed.current_iteration())
+
+        def raw_prediction(X: Any) -> Array:
+            return np.asarray(self.raw_prediction(estimator, X) + job.init_score)
+
+        def finish(record: str) -> None:
+            # From here on the estimator has LightGBM's own objective, and needs no focalboost.
+            # LGBMClassifier has no public way to take another booster.
+            estimator._Booster = sealed(estimator.booster_, job.init_score, record)  # noqa: SLF001
+            estimator.set_params(objective=None, metric=None)
+            estimator._objective = link.params["objective"]  # noqa: SLF001
+
+        return _trained(estimator, history, raw_prediction, finish)
 
     def fit_own(self, estimator: lgb.LGBMClassifier, job: Job) -> Trained:
         """Train the estimator in place with LightGBM's own log loss, also for early stopping."""
@@ -101,20 +107,45 @@ class LightGBMAdapter:
         estimator.fit(
             plain_names(rows.X), rows.y, sample_weight=rows.weight, callbacks=callbacks, **evals
         )
-        values = [v for by_name in history.values() for v in by_name.values()]
-        trained = estimator.booster_
-        # The best iteration is -1 without early stopping.
-        n_rounds = max(trained.best_iteration, 0) or trained.current_iteration()
-        return Trained(estimator, values[0] if values else [], n_rounds)
 
-    def write_record(self, estimator: lgb.LGBMClassifier, text: str) -> None:
-        """Write a record into the booster of an estimator that `fit` trained."""
-        # LGBMClassifier has no public way to take another booster.
-        estimator._Booster = models.write_record(estimator.booster_, text)  # noqa: SLF001
+        def finish(record: str) -> None:
+            estimator._Booster = models.write_record(estimator.booster_, record)  # noqa: SLF001
+
+        return _trained(estimator, history, partial(self.raw_prediction, estimator), finish)
 
     def raw_prediction(self, estimator: lgb.LGBMClassifier, X: Any) -> Array:
-        """Return the raw scores of an estimator that `fit` trained, init score included."""
+        """Return the raw scores of a complete estimator, init score included."""
         return np.asarray(estimator.predict(plain_names(X), raw_score=True))
+
+
+def _trained(
+    estimator: lgb.LGBMClassifier,
+    history: dict[str, dict[str, list[float]]],
+    raw_prediction: Callable[[Any], Array],
+    finish: Callable[[str], None],
+) -> Trained:
+    values = [v for by_name in history.values() for v in by_name.values()]
+    booster = estimator.booster_
+    # The best iteration is -1 without early stopping.
+    n_rounds = max(booster.best_iteration, 0) or booster.current_iteration()
+    return Trained(estimator, values[0] if values else [], n_rounds, raw_prediction, finish)
+
+
+def _of_training(objective: Objective, rows: Samples) -> Callable[[Array, Array], Any]:
+    """Return the objective of these samples, in the form in which LGBMClassifier costs least.
+
+    LGBMClassifier reads the signature of its objective in each round, and labels, and weights for
+    an objective of three arguments.
+    """
+    y = rows.y.astype(np.float32)
+    w = None if rows.weight is None else rows.weight.astype(np.float32)
+    shape = objective.loss.kernel.classes.shape(len(rows.y))
+    out = [np.empty(shape, dtype=np.float32, order="F") for _ in range(2)]
+
+    def derivatives(y_true: Array, raw_prediction: Array) -> tuple[Array, Array]:  # noqa: ARG001
+        return objective.derivatives(y, raw_prediction, w, out)
+
+    return derivatives
 
 
 def _evals(estimator: lgb.LGBMClassifier, rows: Samples) -> dict[str, Any]:

@@ -67,6 +67,11 @@ def seal(booster: lgb.Booster, init_score: npt.ArrayLike, *, loss: Any = None) -
     True
     """
     check_kind("booster", booster, lgb.Booster, "a lightgbm.Booster")
+    return sealed(booster, init_score, None if loss is None else to_text(as_loss(loss)))
+
+
+def sealed(booster: lgb.Booster, init_score: npt.ArrayLike, record: str | None) -> lgb.Booster:
+    """Return `seal`'s booster, with the text of a record."""
     scores = np.atleast_1d(as_numbers("init_score", init_score).astype(np.float64))
     if not np.all(np.isfinite(scores)):
         raise ValueError(f"init_score must be finite, got {scores[~np.isfinite(scores)][0]}.")
@@ -78,13 +83,13 @@ def seal(booster: lgb.Booster, init_score: npt.ArrayLike, *, loss: Any = None) -
         )
     link = Link.of(of_scores(k))
     text = _sealed_text(booster.model_to_string(), [*scores], link)
-    if loss is not None:
-        text = with_record(text, to_text(as_loss(loss)))
-    sealed = lgb.Booster(model_str=text)
-    sealed.best_iteration = booster.best_iteration
-    sealed.best_score = booster.best_score
-    sealed.params = {**booster.params, **link.params}
-    return sealed
+    if record is not None:
+        text = with_record(text, record)
+    found = lgb.Booster(model_str=text)
+    found.best_iteration = booster.best_iteration
+    found.best_score = booster.best_score
+    found.params = {**booster.params, **link.params}
+    return found
 
 
 def as_booster(init_model: str | Path | lgb.Booster) -> lgb.Booster:

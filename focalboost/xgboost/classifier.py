@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -106,7 +107,7 @@ class XGBoostAdapter:
         estimator.objective = link.params["objective"]
         estimator.callbacks, estimator.eval_metric = params["callbacks"], None
         estimator.get_booster().set_param({"objective": estimator.objective})
-        return Trained(estimator, history, estimator.get_booster().num_boosted_rounds())
+        return self._trained(estimator, history)
 
     def fit_own(self, estimator: xgb.XGBClassifier, job: Job) -> Trained:
         """Train the estimator in place with XGBoost's own log loss, also for early stopping."""
@@ -128,14 +129,20 @@ class XGBoostAdapter:
         history: list[float] = []
         if evals:
             (history,) = estimator.evals_result()["validation_0"].values()
-        return Trained(estimator, history, estimator.get_booster().num_boosted_rounds())
+        return self._trained(estimator, history)
 
-    def write_record(self, estimator: xgb.XGBClassifier, text: str) -> None:
-        """Write a record into the booster of an estimator that `fit` trained."""
-        models.write_record(estimator.get_booster(), text)
+    def _trained(self, estimator: xgb.XGBClassifier, history: list[float]) -> Trained:
+        booster = estimator.get_booster()
+        return Trained(
+            estimator,
+            history,
+            booster.num_boosted_rounds(),
+            partial(self.raw_prediction, estimator),
+            partial(models.write_record, booster),
+        )
 
     def raw_prediction(self, estimator: xgb.XGBClassifier, X: Any) -> Array:
-        """Return the raw scores of an estimator that `fit` trained, init score included."""
+        """Return the raw scores of a complete estimator, init score included."""
         return np.asarray(estimator.predict(plain_names(X), output_margin=True))
 
 
