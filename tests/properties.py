@@ -697,7 +697,7 @@ def assert_compiled_losses_at_the_ends(kernel, is_log_loss):
     if kernel.classes.n_scores == 1:
         for end in (np.nan, np.inf, -np.inf):
             for label in (np.zeros(1), np.ones(1)):
-                left = kernel.sum_of_losses(label, np.full(1, end), None, is_log_loss)
+                left = kernel.sum_of_losses(label, np.full(1, end), None, is_log_loss, 1)
                 assert not np.isfinite(left)
         return
     k = kernel.classes.n_classes
@@ -733,7 +733,7 @@ def compiled_loop_is_the_same(loss):
                 of_each = kernel.compiled_loss(is_log_loss)(labels, z)
             else:
                 of_each = [
-                    kernel.sum_of_losses(labels[[i]], z[[i]], None, is_log_loss)
+                    kernel.sum_of_losses(labels[[i]], z[[i]], None, is_log_loss, 1)
                     for i in range(len(z))
                 ]
             # what is not finite is left to numpy

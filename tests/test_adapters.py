@@ -22,6 +22,7 @@ from zoo import loss_id
 from focalboost import FocalClassifier, FocalLoss, SoftmaxFocalLoss
 from focalboost.boosters.options import thread_count
 from focalboost.losses import _classes as classes_of_losses
+from focalboost.losses._kernels import FocalKernel
 from focalboost.losses.foreign import as_loss
 
 K = 3
@@ -360,6 +361,45 @@ def test_labels_are_checked_once_a_training(trainer, monkeypatch):
 )
 def test_threads_are_the_booster_s(value, count):
     assert thread_count(value) == count
+
+
+@pytest.mark.parametrize("is_classifier", [False, True], ids=["train", "FocalClassifier"])
+@pytest.mark.parametrize("library", ["lightgbm", "xgboost"])
+def test_loss_and_metric_have_the_threads_of_the_booster(library, is_classifier, monkeypatch):
+    module, seen = module_of(library), set()
+    mean, derivatives = FocalKernel.mean, FocalKernel.weighted_derivatives
+
+    def mean_seen(kernel, y, z, w, n_threads=1):
+        seen.add(("mean", n_threads))
+        return mean(kernel, y, z, w, n_threads)
+
+    def derivatives_seen(kernel, y, z, w, max_step, n_threads, *others):
+        # a sample of each class stands for all in a check before training
+        if len(y) == len(Y):
+            seen.add(("derivatives", n_threads))
+        return derivatives(kernel, y, z, w, max_step, n_threads, *others)
+
+    monkeypatch.setattr(FocalKernel, "mean", mean_seen)
+    monkeypatch.setattr(FocalKernel, "weighted_derivatives", derivatives_seen)
+    booster = import_module(library)
+    if is_classifier:
+        cls = booster.LGBMClassifier if library == "lightgbm" else booster.XGBClassifier
+        estimator = cls(
+            n_estimators=1, n_jobs=3, **({"verbose": -1} if library == "lightgbm" else {})
+        )
+        focal = FocalClassifier(estimator, stopping_metric="focal_loss", early_stopping_rounds=1)
+        focal.fit(X, Y, X_val=X, y_val=Y)
+    elif library == "lightgbm":
+        data = booster.Dataset(X, Y)
+        params = {"verbose": -1, "num_threads": 3}
+        module.train(params, data, 1, valid_sets=[data], loss=FocalLoss(2.0))
+    else:
+        data = booster.DMatrix(X, Y)
+        params = {"nthread": 3}
+        module.train(
+            params, data, 1, evals=[(data, "train")], verbose_eval=False, loss=FocalLoss(2.0)
+        )
+    assert seen == {("mean", 3), ("derivatives", 3)}
 
 
 def test_soft_labels_are_mixtures(trainer):

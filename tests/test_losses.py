@@ -421,6 +421,13 @@ def test_real_blocks_and_threads(loss, monkeypatch):
         assert_array_equal(got, want)
     for got, want in zip(loss.gradient_curvature(y[7:], z[7:], w[7:]), expected, strict=True):
         assert_array_equal(got, want[7:])
+    mean = loss.kernel.mean
+    assert mean(y, z, w, n_threads=3) == mean(y, z, w)
+    # at the joints of the parts no sample is lost or counted twice
+    parts = [slice(first, first + 10_000) for first in range(0, 70_000, 10_000)]
+    means = [mean(y[part], z[part], w[part]) for part in parts]
+    weights = [w[part].sum() for part in parts]
+    assert_allclose(mean(y, z, w), np.average(means, weights=weights), rtol=1e-13)
 
 
 @pytest.mark.parametrize("loss", [FocalLoss(2.0, 0.25), FocalLoss(0.5)], ids=zoo.loss_id)

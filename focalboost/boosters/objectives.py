@@ -126,6 +126,16 @@ class Called:
 
 
 @dataclass(frozen=True)
+class MeanMetric(Called):
+    """The weighted mean of a loss."""
+
+    n_threads: int = field(default=1, repr=False, compare=False, kw_only=True)
+
+    def mean(self, y: Array, z: Array, w: Array | None) -> float:
+        return self.loss.kernel.mean(y, z, w, self.n_threads)
+
+
+@dataclass(frozen=True)
 class Objective(Called):
     """Gradient and curvature of a loss.
 

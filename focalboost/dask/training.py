@@ -137,11 +137,11 @@ class _Threads(xgb.callback.TrainingCallback):
     """Computes the loss on as many threads as XGBoost has on the worker."""
 
     def __init__(self, job: Job) -> None:
-        self._rounds = job.rounds
+        self._calls = job.calls
         self._asked = job.params.get("nthread") or job.params.get("n_jobs")
 
     def before_training(self, model: Any) -> Any:
-        self._rounds.use_threads(thread_count(self._asked or get_worker().state.nthreads))
+        self._calls.use_threads(thread_count(self._asked or get_worker().state.nthreads))
         return model
 
 

@@ -72,7 +72,9 @@ class LightGBMAdapter:
         if job.validation is not None:
             evals = _evals(estimator, job.validation) | {
                 "eval_init_score": [classes.repeat(job.init_score, len(job.validation.y))],
-                "eval_metric": Metric(job.metric, is_score=job.is_score, is_checked=True),
+                "eval_metric": Metric(
+                    job.metric, is_score=job.is_score, is_checked=True, n_threads=n_threads
+                ),
             }
             if job.patience is not None:
                 callbacks.append(lgb.early_stopping(job.patience, verbose=False))

@@ -144,11 +144,11 @@ def cv(
     params = without(params, *options.OBJECTIVE, *options.NUM_CLASS, *options.EARLY_STOPPING)
     given = {**params, **link.params}
     known: dict[int, Samples] = {}
-    params, fevals = metrics_of(params, feval, last, known)
+    n_threads = thread_count(options.get(params, options.NUM_THREADS), "num_threads")
+    params, fevals = metrics_of(params, feval, last, known, n_threads)
     read(train_set, train_set, params)
     _check_labels(last, train_set, is_stratified=stratified and folds is None)
 
-    n_threads = thread_count(options.get(params, options.NUM_THREADS), "num_threads")
     rounds = RoundObjective(schedule, objective, known, max_step, n_threads)
     prepare = _Folds(fpreproc, link, first, rounds, is_continued=init_model is not None)
     callbacks = [*own_callbacks, keep_parameters, enter_rounds(rounds, begin)]

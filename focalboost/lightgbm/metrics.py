@@ -34,7 +34,11 @@ _NONE = {"none", "null", "custom", "na", ""}
 
 
 def metrics_of(
-    params: Mapping[str, Any], feval: Any, loss: Loss, known: dict[int, Samples]
+    params: Mapping[str, Any],
+    feval: Any,
+    loss: Loss,
+    known: dict[int, Samples],
+    n_threads: int,
 ) -> tuple[dict[str, Any], list[Callable[..., Any]]]:
     """Return the parameters with LightGBM's own metrics, and the other metrics as functions.
 
@@ -57,7 +61,7 @@ def metrics_of(
             refuse_metric("metric", word, known_names, "Use feval, which is given probabilities.")
     rule = "a function of predictions and data, or a list of functions"
     fevals = [feval] if callable(feval) else as_list("feval", feval, object, rule)
-    own_loss = Metric(loss, known=known)
+    own_loss = Metric(loss, known=known, n_threads=n_threads)
     functions += of_user(fevals, "feval", own_loss)
     params = without(params, *options.METRIC) | {"metric": own or "None"}
     return params, [*functions, own_loss]

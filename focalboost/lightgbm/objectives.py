@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from focalboost.boosters.objectives import Called, Objective
+from focalboost.boosters.objectives import MeanMetric, Objective
 from focalboost.lightgbm.options import SWITCHED_OFF, Link
 from focalboost.losses.base import check_training
 from focalboost.losses.foreign import as_loss, as_metric
@@ -15,7 +15,7 @@ __all__ = ["metric", "objective"]
 
 
 @dataclass(frozen=True)
-class Metric(Called):
+class Metric(MeanMetric):
     """The weighted mean of a loss, or a score to be maximised."""
 
     is_score: bool = False
@@ -24,7 +24,7 @@ class Metric(Called):
         self, first: Any, second: Any, sample_weight: Any = None
     ) -> tuple[str, float, bool]:
         y, z, w = self.finite_samples(first, second, sample_weight)
-        return self.loss.name, self.loss.kernel.mean(y, z, w), self.is_score
+        return self.loss.name, self.mean(y, z, w), self.is_score
 
 
 def objective(loss: Any, *, max_step: float | None = 4.0, n_threads: int = 1) -> Objective:

@@ -134,11 +134,11 @@ def train(
     for data in data_sets:
         read(data, train_set, params)
     known = known_samples(classes, ((data, *samples_of(data)) for data in data_sets))
-    params, fevals = metrics_of(params, feval, last, known)
+    n_threads = thread_count(options.get(params, options.NUM_THREADS), "num_threads")
+    params, fevals = metrics_of(params, feval, last, known, n_threads)
     # A model to continue contains its own init score in its first tree.
     init_score = None if init_model is not None else first.init_score(*known[id(train_set)])
 
-    n_threads = thread_count(options.get(params, options.NUM_THREADS), "num_threads")
     rounds = RoundObjective(schedule, objective, known, max_step, n_threads)
     if init_score is not None:
         warn_of_no_split(

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -527,14 +528,30 @@ def negative_pairs(
 
 
 def sum_of_losses(
-    a1: float, a0: float, gamma: float, is_log_loss: bool, y: Array, z: Array, w: Array | None
+    a1: float,
+    a0: float,
+    gamma: float,
+    is_log_loss: bool,
+    y: Array,
+    z: Array,
+    w: Array | None,
+    n_threads: int,
 ) -> float | None:
     """Return the weighted sum of focal loss, or of the log loss of its probabilities."""
     is_weighted = w is not None
     y, z, w = _as_read(y, z, w)
     constants = _fixed(gamma), is_weighted, is_log_loss
     loop = _function("sums", constants, y.dtype, z.dtype)
-    return None if loop is None else loop(a1, a0, gamma, y, z, w)[0]
+    if loop is None:
+        return None
+
+    # Sums over so many samples at a time, so that the total does not depend on the threads.
+    def sums_of(first: int, end: int) -> list[float]:
+        parts = (slice(i * _FOR_A_THREAD, (i + 1) * _FOR_A_THREAD) for i in range(first, end))
+        return [loop(a1, a0, gamma, y[part], z[part], w[part])[0] for part in parts]
+
+    n_parts = -(-len(z) // _FOR_A_THREAD)
+    return sum(chain.from_iterable(in_parts(sums_of, n_parts, n_threads, 1)))
 
 
 def _fixed_of_all(gamma: Array) -> float:

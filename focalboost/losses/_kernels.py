@@ -130,7 +130,7 @@ class Kernel(ABC):
         return None
 
     def sum_of_losses(
-        self, y: Array, z: Array, w: Array | None, is_log_loss: bool = False
+        self, y: Array, z: Array, w: Array | None, is_log_loss: bool, n_threads: int
     ) -> float | None:
         """Return the weighted sum of `loss`, or of log loss, by a compiled loop, or None."""
         return None
@@ -151,13 +151,18 @@ class Kernel(ABC):
         score = self.link(self.classes.shares(label_sum, weight_sum))
         return float(score) if score.ndim == 0 else score[0]
 
-    def mean(self, y: Array, z: Array, w: Array | None) -> float:
+    def mean(self, y: Array, z: Array, w: Array | None, n_threads: int = 1) -> float:
         """Return the weighted mean of `loss`."""
-        found = self.compiled_mean(y, z, w)
-        return _mean_by_blocks(self.loss, y, z, w) if found is None else found
+        found = self.compiled_mean(y, z, w, n_threads=n_threads)
+        return _mean_by_blocks(self.loss, y, z, w, n_threads) if found is None else found
 
     def compiled_mean(
-        self, y: Array, z: Array, w: Array | None, is_log_loss: bool = False
+        self,
+        y: Array,
+        z: Array,
+        w: Array | None,
+        is_log_loss: bool = False,
+        n_threads: int = 1,
     ) -> float | None:
         """Return the weighted mean of `loss`, or of the log loss of the probabilities.
 
@@ -168,8 +173,8 @@ class Kernel(ABC):
             return None
         of_block = self.compiled_loss(is_log_loss)
         if of_block:
-            return _mean_by_blocks(of_block, y, z, w)
-        total = self.sum_of_losses(y, z, w, is_log_loss)
+            return _mean_by_blocks(of_block, y, z, w, n_threads)
+        total = self.sum_of_losses(y, z, w, is_log_loss, n_threads)
         if total is None:
             return None
         weights = float(len(z)) if w is None else float(np.sum(w, dtype=np.float64))
@@ -401,12 +406,12 @@ class FocalKernel(MarginKernel):
         return pairs or super().negative_pairs(max_step, start)
 
     def sum_of_losses(
-        self, y: Array, z: Array, w: Array | None, is_log_loss: bool = False
+        self, y: Array, z: Array, w: Array | None, is_log_loss: bool, n_threads: int
     ) -> float | None:
         if not self.has_compiled():
             return None
         parameters = *self.weights, self.formula.gamma
-        return _compiled.sum_of_losses(*parameters, is_log_loss, y, z, w)
+        return _compiled.sum_of_losses(*parameters, is_log_loss, y, z, w, n_threads)
 
     def has_compiled(self) -> bool:
         return type(self) is FocalKernel and type(self.formula) is FocalFormula
@@ -542,10 +547,10 @@ class SoftmaxKernel(Kernel):
         return weights, np.log(weights), np.asarray(self.gamma)
 
 
-def _mean_by_blocks(loss: Function, y: Array, z: Array, w: Array | None) -> float:
+def _mean_by_blocks(loss: Function, y: Array, z: Array, w: Array | None, n_threads: int) -> float:
     # The mean loss of single precision scores is taken in double precision.
     losses = np.empty(y.shape)
-    by_blocks(lambda y, z: (loss(y, z),), [losses], y, z, None)
+    by_blocks(lambda y, z: (loss(y, z),), [losses], y, z, None, n_threads)
     return weighted_mean(losses, w)
 
 

@@ -200,7 +200,7 @@ class ForeignKernel(Kernel):
         curvature = (factor * curvature).astype(dtype, copy=False)
         return Derivatives(gradient, curvature, all(map(is_finite, (z, gradient, curvature))))
 
-    def mean(self, y: Array, z: Array, w: Array | None) -> float:
+    def mean(self, y: Array, z: Array, w: Array | None, n_threads: int = 1) -> float:
         return float(self.source(*_double(y, z, w)))
 
     def log_odds(self, z: Array) -> Array:

@@ -88,7 +88,9 @@ class XGBoostAdapter:
         estimator.set_params(
             objective=called,
             base_score=base_score(job.init_score),
-            eval_metric=Metric(job.metric, scale=_MAGNIFICATION, is_checked=True)
+            eval_metric=Metric(
+                job.metric, scale=_MAGNIFICATION, is_checked=True, n_threads=n_threads
+            )
             if evals
             else None,
             disable_default_eval_metric=True,

@@ -123,10 +123,10 @@ def cv(
     if metrics:
         params["eval_metric"] = metrics
     known: dict[int, Samples] = {}
-    params, functions = metrics_of(params, custom_metric, last, known)
+    n_threads = thread_count(params.get("nthread", params.get("n_jobs")), "nthread")
+    params, functions = metrics_of(params, custom_metric, last, known, n_threads)
     # Check all labels before the first fold.
     check_samples(last.kernel.classes, *samples_of(dtrain))
-    n_threads = thread_count(params.get("nthread", params.get("n_jobs")), "nthread")
     rounds = RoundObjective(schedule, objective, known, max_step, n_threads)
     asked = asked_callbacks(callbacks, verbose_eval, early_stopping_rounds, show_stdv=show_stdv)
     history = _History(functions, rounds, asked)

@@ -25,6 +25,7 @@ def metrics_of(
     custom_metric: Any,
     loss: Loss,
     known: dict[int, Samples],
+    n_threads: int,
 ) -> tuple[dict[str, Any], list[Callable[..., Any]]]:
     """Return the parameters with XGBoost's own metrics, and the other metrics as functions.
 
@@ -48,7 +49,7 @@ def metrics_of(
         else:
             remedy = "Use custom_metric, which is given probabilities."
             refuse_metric("eval_metric", word, {*ranking, *computed}, remedy)
-    own_loss = Metric(loss, known=known)
+    own_loss = Metric(loss, known=known, n_threads=n_threads)
     customs = [] if custom_metric is None else [custom_metric]
     functions += of_user(customs, "custom_metric", own_loss)
     # Without a metric XGBoost would add its default metric, computed on raw scores.

@@ -8,7 +8,7 @@ from typing import Any
 
 import xgboost as xgb
 
-from focalboost.boosters.objectives import Called, Objective
+from focalboost.boosters.objectives import MeanMetric, Objective
 from focalboost.losses.base import check_training
 from focalboost.losses.foreign import as_loss, as_metric
 from focalboost.xgboost.options import Link
@@ -18,7 +18,7 @@ __all__ = ["metric", "objective"]
 
 
 @dataclass(frozen=True)
-class Metric(Called):
+class Metric(MeanMetric):
     """The weighted mean of a loss, times a factor."""
 
     scale: float = 1.0
@@ -30,7 +30,7 @@ class Metric(Called):
 
     def __call__(self, first: Any, second: Any, sample_weight: Any = None) -> Any:
         y, z, w = self.finite_samples(first, second, sample_weight)
-        value = self.scale * mean_of_all_workers(self.loss.kernel.mean, y, z, w)
+        value = self.scale * mean_of_all_workers(self.mean, y, z, w)
         return (self.loss.name, value) if isinstance(second, xgb.DMatrix) else value
 
 

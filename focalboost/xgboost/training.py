@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any
 
@@ -91,6 +91,14 @@ class Calls(Chain):
         self._names = names
         self._found: list[list[tuple[str, float]]] = []
 
+    def use_threads(self, n_threads: int) -> None:
+        """Compute loss and metrics on another number of threads."""
+        self._rounds.use_threads(n_threads)
+        self._metrics = [
+            replace(metric, n_threads=n_threads) if isinstance(metric, Metric) else metric
+            for metric in self._metrics
+        ]
+
     def measure(self, raw_prediction: Any, data: xgb.DMatrix) -> list[Any]:
         """Keep the metrics of a data set; XGBoost calls it in each round, in the order of evals."""
         self._found.append(
@@ -157,8 +165,8 @@ def job_of(
     if xgb_model is not None:
         _check_same_link(xgb_model, link)
     known: dict[int, Samples] = {}
-    params, metrics = metrics_of(params, custom_metric, last, known)
     n_threads = thread_count(params.get("nthread", params.get("n_jobs")), "nthread")
+    params, metrics = metrics_of(params, custom_metric, last, known, n_threads)
     rounds = RoundObjective(schedule, objective, known, max_step, n_threads)
     calls = Calls(metrics, rounds, names, [NoteLoss(last), *asked])
     return Job(first, last, {**params, **link.params}, rounds, calls, xgb_model)
