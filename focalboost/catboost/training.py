@@ -170,8 +170,9 @@ def train(
 
     # CatBoost takes half a microsecond a sample to set a baseline, and as long to remove it. With
     # two classes the objective and the metrics add the init score instead, if all of them can.
-    has_baseline = classes.n_scores > 1 or native or need_init_score(params)
-    added = init_score if start is None and not has_baseline else 0.0
+    needs_baseline = classes.n_scores > 1 or native or need_init_score(params)
+    set_on_pools = init_score if start is None and needs_baseline else None
+    added = init_score if start is None and not needs_baseline else 0.0
     params = metrics_of(without(params, *link.names), loss, added)
     params |= defaults(params, iterations, pool.shape, classes, native)
     asked = {"save_snapshot": save_snapshot, "snapshot_file": snapshot_file}
@@ -199,7 +200,7 @@ def train(
         name_classes(init_model, [])
     with (
         held(pools),
-        baselines(pools, init_score if start is None and has_baseline else None, classes),
+        baselines(pools, set_on_pools, classes),
         _errors(),
     ):
         model = cb.train(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from inspect import signature
 from typing import Any
@@ -47,9 +46,7 @@ class LightGBMAdapter:
         link = Link.of(classes)
         refuse(params, link.refused_in_classifier)
         n_threads = thread_count(params.get("n_jobs"))
-        called = replace(
-            objective(job.loss, max_step=job.max_step, n_threads=n_threads), is_checked=True
-        )
+        called = objective(job.loss, max_step=job.max_step, n_threads=n_threads)
         rows = job.training
         warn_of_no_split(
             called, (rows.y, rows.weight), job.init_score, *options.min_curvature(params)

@@ -31,12 +31,16 @@ def read_record(booster: lgb.Booster) -> str | None:
 
 def write_record(booster: lgb.Booster, text: str) -> lgb.Booster:
     """Return a new booster that holds the record and is otherwise the same."""
-    model = with_record(booster.model_to_string(num_iteration=-1), text)
-    written = lgb.Booster(model_str=model)
-    written.best_iteration = booster.best_iteration
-    written.best_score = booster.best_score
-    written.params = booster.params
-    return written
+    return from_text(with_record(booster.model_to_string(num_iteration=-1), text), booster)
+
+
+def from_text(model: str, booster: lgb.Booster) -> lgb.Booster:
+    """Return the booster of a model's text, with what the text of this booster does not hold."""
+    found = lgb.Booster(model_str=model)
+    found.best_iteration = booster.best_iteration
+    found.best_score = booster.best_score
+    found.params = booster.params
+    return found
 
 
 def with_record(model: str, text: str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from focalboost.boosters.options import check_model
-from focalboost.lightgbm.models import read_record, with_record
+from focalboost.lightgbm.models import from_text, read_record, with_record
 from focalboost.lightgbm.options import Link
 from focalboost.losses._checks import as_numbers, check_kind
 from focalboost.losses._classes import of_scores
@@ -85,9 +85,7 @@ def sealed(booster: lgb.Booster, init_score: npt.ArrayLike, record: str | None) 
     text = _sealed_text(booster.model_to_string(), [*scores], link)
     if record is not None:
         text = with_record(text, record)
-    found = lgb.Booster(model_str=text)
-    found.best_iteration = booster.best_iteration
-    found.best_score = booster.best_score
+    found = from_text(text, booster)
     found.params = {**booster.params, **link.params}
     return found
 
